@@ -1,0 +1,1 @@
+"""The dual-stream Hand3R network: torch modules only, no files (except ``checkpoints``), no ROS."""

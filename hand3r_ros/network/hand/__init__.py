@@ -1,0 +1,1 @@
+"""Hand stream: a ViT and MANO head that compute what HaMeR checkpoints expect."""

@@ -1,0 +1,1 @@
+"""Where hands come from: one protocol, several back-ends."""

@@ -1,0 +1,99 @@
+"""Inputs and results of the online reconstruction: frozen containers of numpy arrays.
+
+Frames: ``camera`` has optical axes (x right, y down, z forward); ``world`` is the first camera's *body* frame
+(x forward, y left, z up) times the configured initial pose. Lengths are metres, pixels are OpenCV pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.hand_model.sides import HandSide
+
+FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class HandDetection:
+    """One hand found in the source image."""
+
+    box: FloatArray  # (4,) x1, y1, x2, y2 px of the source image, tight around the hand
+    side: HandSide
+    score: float  # 0..1
+    track_id: int = -1  # identity given by the detector, -1 when it has none
+
+
+@dataclass(frozen=True)
+class CameraFrame:
+    """One image as it came from the camera, with what else is known about it."""
+
+    image: NDArray[np.uint8]  # (H, W, 3) RGB
+    stamp_ns: int  # acquisition time
+    intrinsics: Intrinsics | None = None  # of the source image; None when uncalibrated
+    detections: tuple[HandDetection, ...] | None = None  # given from outside (matched by stamp); None: not given
+    T_world_camera: FloatArray | None = None  # (4, 4) known pose, for pose_source 'tf'
+
+
+class TrackingState(IntEnum):
+    """How far a result can be trusted, with the values of ``hand3r_msgs/Hand3RStatus``."""
+
+    UNKNOWN = 0
+    OK = 1
+    LOST = 2
+    UNCALIBRATED = 3
+
+
+@dataclass(frozen=True)
+class HandResult:
+    """One reconstructed hand of one frame. Parameters are those of the hand's own side (not mirrored)."""
+
+    side: HandSide
+    track_id: int
+    score: float
+    box: FloatArray  # (4,) x1, y1, x2, y2 px of the source image
+    vertices_camera: FloatArray  # (778, 3) m
+    keypoints_camera: FloatArray  # (21, 3) m, OpenPose order
+    vertices_world: FloatArray  # (778, 3) m
+    keypoints_world: FloatArray  # (21, 3) m
+    keypoints_image: FloatArray  # (21, 2) px of the source image
+    T_camera_wrist: FloatArray  # (4, 4) wrist joint position and global orientation
+    T_world_wrist: FloatArray  # (4, 4)
+    global_orient: FloatArray  # (3,) axis-angle, camera frame
+    hand_pose: FloatArray  # (45,) axis-angle, MANO joint order, flat-hand mean
+    betas: FloatArray  # (10,)
+    translation: FloatArray  # (3,) m, MANO transl: wrist position minus the rest-pose root joint
+
+
+@dataclass(frozen=True)
+class StageSeconds:
+    """Where the time of one frame went."""
+
+    prepare: float = 0.0
+    detect: float = 0.0
+    network: float = 0.0
+    pose: float = 0.0
+    hands: float = 0.0
+    mapping: float = 0.0
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """Everything known after one frame."""
+
+    stamp_ns: int
+    frame_index: int  # since the last reset, from 0
+    session_id: int  # grows with every reset; results of different sessions do not share a world frame
+    state: TrackingState
+    T_world_camera: FloatArray  # (4, 4)
+    hands: tuple[HandResult, ...]
+    points_camera: FloatArray  # (h, w, 3) m, at the network's working resolution
+    confidence: FloatArray  # (h, w)
+    colors: NDArray[np.uint8]  # (h, w, 3) RGB
+    hand_mask: NDArray[np.bool_]  # (h, w) True where a hand covers the pixel
+    intrinsics: Intrinsics  # of the working resolution (given, or estimated from the points)
+    seconds: StageSeconds = field(default_factory=StageSeconds)

@@ -1,0 +1,1 @@
+"""Training stages and losses on rendered scenes."""
