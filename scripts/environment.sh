@@ -1,0 +1,84 @@
+# Sourced by the scripts: makes the Python environment they run in.
+#
+# Without ROS 2: a plain .venv with everything from pip and embedded_ros activated.
+# With ROS 2 sourced: a .venv on top of the system packages and the two packages built by colcon.
+# After ensure_environment PYTHON names the interpreter, ROS2 the ros2 command and BACKEND what runs.
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+VENV="$ROOT/.venv"
+BACKEND=''
+PYTHON=''
+ROS2=''
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# The interpreter to build the environment with: $HAND3R_PYTHON or python3, 3.10 to 3.12.
+base_python() {
+    local python="${HAND3R_PYTHON:-python3}"
+    command -v "$python" >/dev/null || fail "$python not found: install Python 3.10 to 3.12, or set HAND3R_PYTHON"
+    "$python" -c 'import sys; sys.exit(not ((3, 10) <= sys.version_info[:2] <= (3, 12)))' ||
+        fail "$("$python" --version) found, but Python 3.10 to 3.12 is needed: set HAND3R_PYTHON to such an interpreter"
+    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        fail "$python has no venv module: install the package python3-venv"
+    printf '%s' "$python"
+}
+
+ros2_is_sourced() {
+    [ -n "${ROS_DISTRO:-}" ] && command -v ros2 >/dev/null && python3 -c 'import rclpy' 2>/dev/null
+}
+
+# Installs the requirement files given as arguments once; a changed file installs again.
+install_requirements() {
+    local stamp arguments=() file
+    stamp="$VENV/.installed-$(cat "$ROOT/constraints.txt" "$ROOT/setup.py" "${@/#/$ROOT/}" | cksum | cut -d' ' -f1)-$BACKEND"
+    [ -e "$stamp" ] && return
+    for file in "$@"; do arguments+=(-r "$ROOT/$file"); done
+    echo "installing $* into .venv (downloads on the first run)"
+    "$PYTHON" -m pip install --quiet --disable-pip-version-check --upgrade pip 'setuptools<80' wheel
+    "$PYTHON" -m pip install --disable-pip-version-check --progress-bar off \
+        ${CONSTRAINTS[@]+"${CONSTRAINTS[@]}"} "${arguments[@]}" \
+        > >(grep --line-buffered -oE '^(Collecting|Installing|Successfully) .{1,100}') ||
+        fail "pip could not install $*: see its messages above"
+    touch "$stamp"
+}
+
+ensure_embedded() {
+    BACKEND=embedded
+    [ -x "$VENV/bin/python" ] || "$(base_python)" -m venv "$VENV" || fail "could not create $VENV"
+    PYTHON="$VENV/bin/python" ROS2="$VENV/bin/ros2" CONSTRAINTS=(-c "$ROOT/constraints.txt")
+    install_requirements requirements.txt requirements-embedded.txt "$@"
+    if [ ! -e "$VENV/bin/hand3r" ] || [ "$ROOT/setup.py" -nt "$VENV/bin/hand3r" ]; then
+        "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$ROOT"
+        touch "$VENV/bin/hand3r"
+    fi
+    "$PYTHON" "$ROOT/embedded_ros/activate.py" >/dev/null || fail 'embedded_ros could not be activated'
+    export PATH="$VENV/bin:$PATH"
+}
+
+ensure_ros2() {
+    BACKEND="ros2-$ROS_DISTRO"
+    [ -x "$VENV/bin/python" ] || python3 -m venv --system-site-packages "$VENV" || fail "could not create $VENV"
+    touch "$VENV/COLCON_IGNORE"
+    PYTHON="$VENV/bin/python" ROS2=ros2 CONSTRAINTS=()
+    # The cv_bridge of these distributions is built against numpy 1.
+    case "$ROS_DISTRO" in humble | jazzy) CONSTRAINTS=(-c "$ROOT/constraints.txt") ;; esac
+    install_requirements requirements.txt "$@"
+    export PATH="$VENV/bin:$PATH"
+    (cd "$ROOT" && colcon build --packages-up-to hand3r_ros --event-handlers console_direct-) ||
+        fail 'colcon build failed: see its messages above'
+    set +u
+    # shellcheck disable=SC1091
+    source "$ROOT/install/setup.bash"
+    set -u
+    export PYTHONPATH="$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'):${PYTHONPATH:-}"
+}
+
+# ensure_environment [FILE...]: FILE are further requirement files of the repository.
+ensure_environment() {
+    if ros2_is_sourced; then ensure_ros2 "$@"; else ensure_embedded "$@"; fi
+    export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
+    echo "middleware: $BACKEND, python: $("$PYTHON" --version)"
+}
