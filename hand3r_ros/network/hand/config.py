@@ -1,0 +1,74 @@
+"""Sizes of the hand stream; the defaults are those of the published HaMeR checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+POSE_NUMBERS = 16 * 6
+"""Global orientation and 15 joint rotations of the MANO hand, six numbers each."""
+
+SHAPE_NUMBERS = 10
+CAMERA_NUMBERS = 3
+
+
+@dataclass(frozen=True)
+class HandConfig:
+    """Every width of the hand stream, so that small and full-size networks are the same code."""
+
+    crop_size: int = 256
+    """Side of the square crop in pixels."""
+    used_width: int = 192
+    """Columns of the crop that the ViT looks at, taken from its middle."""
+    patch_size: int = 16
+    patch_padding: int = 2
+    """Zero pixels around the used part before it is cut into patches (HaMeR's value at 16-pixel patches)."""
+    width: int = 1280
+    depth: int = 32
+    heads: int = 16
+    mlp_width: int = 5120
+
+    head_width: int = 1024
+    head_depth: int = 6
+    head_heads: int = 8
+    head_dim: int = 64
+    """Channels of one attention head of the MANO head."""
+    head_mlp_width: int = 1024
+    iterations: int = 1
+    """Refinement passes of the MANO head; each adds to the running estimate."""
+    query: Literal['zero', 'estimate'] = 'zero'
+    """What the single query of the MANO head is made of: nothing (the released configuration) or the running
+    estimate of pose, shape and camera (the checkpoint option TRANSFORMER_INPUT: mean_shape)."""
+    initial_camera: tuple[float, float, float] = (4.0, 0.0, 0.0)
+    """s, tx, ty from which an untrained head starts; a checkpoint brings its own."""
+
+    def __post_init__(self) -> None:
+        if self.used_width > self.crop_size or (self.crop_size - self.used_width) % 2:
+            raise ValueError(
+                f'used_width must leave an even rest of crop_size, got {self.used_width} of {self.crop_size}'
+            )
+        if self.width % self.heads:
+            raise ValueError(f'width must be a multiple of heads, got {self.width} and {self.heads}')
+        if self.query not in ('zero', 'estimate'):
+            raise ValueError(f"query must be 'zero' or 'estimate', got {self.query!r}")
+        if self.iterations < 1:
+            raise ValueError(f'iterations must be at least 1, got {self.iterations}')
+        if min(self.grid) < 1:
+            raise ValueError(f'a {self.crop_size} pixel crop is smaller than one {self.patch_size} pixel patch')
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the token grid (16 x 12 by default)."""
+        spare = 2 * self.patch_padding - self.patch_size
+        return (self.crop_size + spare) // self.patch_size + 1, (self.used_width + spare) // self.patch_size + 1
+
+    @property
+    def token_count(self) -> int:
+        """Tokens per crop (192 by default)."""
+        rows, columns = self.grid
+        return rows * columns
+
+    @property
+    def query_numbers(self) -> int:
+        """How many numbers the query of the MANO head is embedded from."""
+        return 1 if self.query == 'zero' else POSE_NUMBERS + SHAPE_NUMBERS + CAMERA_NUMBERS
