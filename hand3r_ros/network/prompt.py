@@ -195,13 +195,9 @@ class TranslationHead(nn.Module):
 
     def __init__(self, config: PromptConfig) -> None:
         super().__init__()
-        self.mlp = nn.Sequential(
-            nn.Linear(config.decoder_width, config.translation_hidden_width),
-            nn.GELU(),
-            nn.Linear(config.translation_hidden_width, 3),
-        )
-        readout = self.mlp[-1]
-        assert isinstance(readout, nn.Linear)
+        hidden = config.translation_hidden_width
+        readout = nn.Linear(hidden, 3)
+        self.mlp = nn.Sequential(nn.Linear(config.decoder_width, hidden), nn.GELU(), readout)
         nn.init.xavier_uniform_(readout.weight, gain=0.01)
         with torch.no_grad():
             readout.bias.copy_(torch.tensor([0.0, 0.0, math.log1p(config.initial_distance)]))
