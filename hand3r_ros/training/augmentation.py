@@ -1,0 +1,75 @@
+"""Random changes of training images: colour for both streams; shift, scale and turn for hand crops.
+
+Everything is drawn from the given torch generator, so a resumed run repeats itself.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hand3r_ros.training.rendered_data import CROP_MARGIN
+
+
+def uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
+    """Uniform numbers of the given shape."""
+    return torch.rand(shape, generator=generator) * (high - low) + low
+
+
+def jitter_colors(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Exposure, white balance, contrast and noise, one draw per first dimension; images [B, ..., 3, H, W] in 0..1."""
+    batch = images.shape[0]
+    ones = (1,) * (images.dim() - 4)
+    gain = uniform((batch, *ones, 3, 1, 1), 0.85, 1.15, generator) * uniform(
+        (batch, *ones, 1, 1, 1), 0.7, 1.3, generator
+    )
+    contrast = uniform((batch, *ones, 1, 1, 1), 0.75, 1.3, generator)
+    noise = torch.randn(images.shape, generator=generator) * uniform((batch, *ones, 1, 1, 1), 0.0, 0.03, generator)
+    mean = images.mean(dim=(-1, -2), keepdim=True)
+    return (((images - mean) * contrast + mean) * gain + noise).clamp(0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class CropMotion:
+    """In-plane change of a crop: the pixel at ``p`` (crop units, centre 0) comes from ``scale * R p + shift``."""
+
+    scale: Tensor  # [N]
+    angle: Tensor  # [N] rad
+    shift: Tensor  # [N, 2] crop units
+
+    @classmethod
+    def draw(cls, count: int, generator: torch.Generator) -> CropMotion:
+        """HaMeR's ranges, a little wider in scale because detectors disagree about what a tight box is."""
+        turned = torch.rand((count,), generator=generator) < 0.6
+        angle = (torch.randn((count,), generator=generator).clamp(-2.0, 2.0) * math.radians(30.0)) * turned
+        return cls(uniform((count,), 0.8, 1.3, generator), angle, uniform((count, 2), -0.07, 0.07, generator))
+
+    def rotation(self) -> Tensor:
+        """[N, 2, 2] R(angle)."""
+        cos, sin = self.angle.cos(), self.angle.sin()
+        return torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+
+    def sample(self, stored: Tensor, size: int) -> Tensor:
+        """Crops [N, 3, size, size] out of the wider stored crops [N, 3, S, S]."""
+        matrix = self.scale[:, None, None] * self.rotation() / CROP_MARGIN  # grid units: +-1 is the stored crop
+        shift = 2.0 * self.shift / CROP_MARGIN
+        theta = torch.cat([matrix, shift[..., None]], dim=-1)
+        grid = functional.affine_grid(theta, [len(stored), 3, size, size], align_corners=False)
+        return functional.grid_sample(stored, grid, align_corners=False)
+
+    def move_keypoints(self, keypoints: Tensor) -> Tensor:
+        """Keypoints [N, K, 2] in crop units after the change."""
+        back = torch.linalg.inv(self.scale[:, None, None] * self.rotation())
+        return (keypoints - self.shift[:, None]) @ back.transpose(-1, -2)
+
+    def turn_rotations(self, rotations: Tensor) -> Tensor:
+        """Rotations [N, 16, 3, 3]: the global orientation turns with the picture, about the viewing direction."""
+        turn = torch.eye(3).repeat(len(rotations), 1, 1)
+        turn[:, :2, :2] = self.rotation().transpose(-1, -2)
+        turned = rotations.clone()
+        turned[:, 0] = turn @ rotations[:, 0]
+        return turned

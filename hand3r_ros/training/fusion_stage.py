@@ -1,0 +1,73 @@
+"""Stage ``fusion``: prompts and translation head on clips with hands (paper eq. 8); hand stream frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hand3r_ros.network.checkpoints import save_network
+from hand3r_ros.network.hand3r import Hand3R
+from hand3r_ros.network.presets import preset
+from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.datasets import ClipDataset
+from hand3r_ros.training.loop import TrainingLoop
+from hand3r_ros.training.losses import translation_loss
+from hand3r_ros.training.rendered_data import RenderedData
+from hand3r_ros.training.scene_stage import roll_out, scene_losses
+
+HAND_MODEL = 'open_hand'
+
+
+def load_streams(network: Hand3R, directory: Path) -> None:
+    """Fills both streams from the checkpoints of the stages ``scene`` and ``hand`` in ``directory``.
+
+    Raises:
+        FileNotFoundError: when a stage was not trained yet.
+    """
+    for stage in ('scene', 'hand'):
+        file = directory / stage / 'checkpoint.pt'
+        if not file.exists():
+            raise FileNotFoundError(f'{file} is missing: train the stage {stage!r} first (`hand3r train {stage}`)')
+        module = torch.load(file, weights_only=True)['module']
+        if stage == 'scene':
+            network.load_state_dict(module)
+        else:
+            network.hand.load_state_dict(module)
+
+
+def train_fusion(config: TrainingConfig, weights: Path | None = None) -> Hand3R:
+    """Runs (or resumes) the stage and writes the finished network to ``weights`` (safetensors)."""
+    torch.manual_seed(config.seed)
+    network = Hand3R(preset(config.preset))
+    load_streams(network, Path(config.out))
+    network.hand.requires_grad_(False)
+    clips = ClipDataset(RenderedData.open(Path(config.data)), config.clip_frames)
+    scene = list(network.scene.parameters())
+    known = {id(parameter) for parameter in scene} | {id(parameter) for parameter in network.hand.parameters()}
+    fusion = [parameter for parameter in network.parameters() if id(parameter) not in known]
+    loop = TrainingLoop(config, network, [(fusion, config.learning_rate), (scene, config.scene_learning_rate)])
+
+    def step(generator: torch.Generator) -> dict[str, Tensor]:
+        clip = clips.batch(config.batch, generator)
+        predictions = roll_out(network, clip, with_hands=True)
+        scene_terms = scene_losses(predictions, clip, config)
+        placed = [
+            (prediction.hands.translation, frame.hand_wrist)
+            for prediction, frame in zip(predictions, clip, strict=True)
+            if prediction.hands.translation is not None and len(frame.hand_wrist)
+        ]
+        predicted = torch.cat([translation for translation, _ in placed])
+        truth = torch.cat([wrist for _, wrist in placed])
+        translation = translation_loss(predicted, truth)
+        forgetting = scene_terms['points'] + config.weight_pose * scene_terms['pose']
+        total = config.weight_translation * translation + config.gamma * forgetting
+        millimetres = (predicted - truth).detach().norm(dim=-1).mean() * 1e3
+        return {'total': total, 'wrist_mm': millimetres, **scene_terms}
+
+    loop.run(step)
+    if weights is not None:
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        save_network(weights, network, {'preset': config.preset, 'hand_model': HAND_MODEL})
+    return network

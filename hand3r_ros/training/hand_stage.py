@@ -1,0 +1,69 @@
+"""Stage ``hand``: the hand stream from nothing, on single right-looking crops (paper eq. 7 and more terms)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hand3r_ros.hand_model.data import load_open_hand
+from hand3r_ros.hand_model.layer import HandLayer
+from hand3r_ros.network.hand.camera import project_to_crop
+from hand3r_ros.network.hand.stream import HandStream
+from hand3r_ros.network.presets import preset
+from hand3r_ros.network.rotations import rotation_6d_from_matrix
+from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.datasets import HandBatch, HandDataset
+from hand3r_ros.training.loop import TrainingLoop
+from hand3r_ros.training.losses import hand_shape_loss, reprojection_loss
+from hand3r_ros.training.rendered_data import RenderedData
+
+MEAN_SAMPLES = 4096
+
+
+def set_mean_parameters(stream: HandStream, dataset: HandDataset) -> None:
+    """Starts the MANO head at the mean articulation and shape of the training hands (HaMeR ships such a mean too)."""
+    generator = torch.Generator().manual_seed(0)
+    rows = dataset.index[torch.randint(len(dataset), (MEAN_SAMPLES,), generator=generator).numpy()]
+    where = tuple(rows.T)
+    rotations = torch.from_numpy(dataset.data.arrays['hand_rotations'][where])
+    mean_pose = rotation_6d_from_matrix(rotations).mean(0)  # [16, 6]
+    mean_pose[0] = stream.mano_head.initial_pose.reshape(16, 6)[0]  # the mean of all orientations means nothing
+    stream.mano_head.initial_pose.copy_(mean_pose.reshape(1, 96))
+    stream.mano_head.initial_betas.copy_(torch.from_numpy(dataset.data.arrays['hand_betas'][where]).mean(0)[None])
+
+
+def hand_losses(stream: HandStream, layer: HandLayer, batch: HandBatch, config: TrainingConfig) -> dict[str, Tensor]:
+    """Losses of one batch by name; ``total`` is their weighted sum."""
+    output = stream(batch.crops)
+    count = len(batch.crops)
+    right = torch.ones(count, dtype=torch.bool)
+    predicted = layer(output.rotations, output.betas, right)
+    with torch.no_grad():
+        truth = layer(batch.rotations, batch.betas, right)
+    projected = project_to_crop(predicted.keypoints + predicted.rest_root[:, None], output.crop_camera)
+    shape = hand_shape_loss(predicted, truth)
+    rotation = (output.rotations - batch.rotations).square().mean()
+    betas = (output.betas - batch.betas).square().mean()
+    reprojection = reprojection_loss(projected, batch.keypoints_crop)
+    total = (
+        config.weight_keypoints * shape
+        + config.weight_rotations * rotation
+        + config.weight_betas * betas
+        + config.weight_reprojection * reprojection
+    )
+    millimetres = (predicted.keypoints - truth.keypoints).detach().norm(dim=-1).mean() * 1e3
+    return {'total': total, 'mpjpe_mm': millimetres, 'rotation': rotation, 'betas': betas, '2d': reprojection}
+
+
+def train_hand(config: TrainingConfig) -> HandStream:
+    """Runs (or resumes) the stage; the stream's parameters end in ``<out>/hand/checkpoint.pt``."""
+    torch.manual_seed(config.seed)
+    stream = HandStream(preset(config.preset).hand)
+    layer = HandLayer(load_open_hand())
+    dataset = HandDataset(RenderedData.open(Path(config.data)))
+    set_mean_parameters(stream, dataset)
+    loop = TrainingLoop(config, stream, [(list(stream.parameters()), config.learning_rate)])
+    loop.run(lambda generator: hand_losses(stream, layer, dataset.batch(config.batch, generator), config))
+    return stream

@@ -1,0 +1,69 @@
+"""Losses of the scene stream (CUT3R's, which Hand3R retains) and of the hand stream (paper eqs. 7 and 8).
+
+All take and return torch tensors; lengths are metres.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hand3r_ros.hand_model.layer import HandMesh
+
+SMALLEST_SCALE = 1e-3  # of a normalisation factor, so that an all-but-empty clip cannot blow up
+
+
+def scene_scale(points: list[Tensor], confidences: list[Tensor], valid: list[Tensor]) -> Tensor:
+    """[B] confidence-weighted mean distance of true points over the views of a clip (CUT3R's metric normalisation).
+
+    The predicted confidence weights the true distances too, as max(log conf, 1e-3), without gradient.
+    """
+    weight_sum: Tensor | float = 0.0
+    distance_sum: Tensor | float = 0.0
+    for point, confidence, mask in zip(points, confidences, valid, strict=True):
+        weight = confidence.detach().log().clamp(min=1e-3) * mask
+        weight_sum = weight_sum + weight.sum(dim=(1, 2))
+        distance_sum = distance_sum + (weight * point.norm(dim=-1)).sum(dim=(1, 2))
+    scale = torch.as_tensor(distance_sum) / torch.as_tensor(weight_sum).clamp(min=1e-9)
+    return scale.clamp(min=SMALLEST_SCALE)
+
+
+def pointmap_loss(
+    predicted: Tensor, confidence: Tensor, truth: Tensor, valid: Tensor, scale: Tensor, alpha: float
+) -> Tensor:
+    """Confidence-weighted regression of one view: mean of conf * |p - g| / scale - alpha * log conf.
+
+    ``predicted`` and ``truth`` are [B, H, W, 3], ``confidence`` and ``valid`` [B, H, W], ``scale`` [B].
+    """
+    distance = (predicted - truth).norm(dim=-1) / scale[:, None, None]
+    terms = confidence * distance - alpha * confidence.log()
+    return terms[valid].mean() if bool(valid.any()) else terms.sum() * 0.0
+
+
+def camera_pose_loss(predicted: Tensor, truth: Tensor, scale: Tensor) -> Tensor:
+    """|t - t*| / scale + |q - q*|, mean over [B] poses of 7 numbers (translation, quaternion w first and >= 0)."""
+    translation = (predicted[:, :3] - truth[:, :3]).norm(dim=-1) / scale
+    rotation = (predicted[:, 3:] - truth[:, 3:]).norm(dim=-1)
+    return (translation + rotation).mean()
+
+
+def hand_shape_loss(predicted: HandMesh, truth: HandMesh) -> Tensor:
+    """Paper eq. 7: root-relative keypoints and vertices; L1 instead of squared, which tolerates hidden fingers."""
+    keypoints = (predicted.keypoints - truth.keypoints).abs().mean()
+    vertices = (predicted.vertices - truth.vertices).abs().mean()
+    return keypoints + vertices
+
+
+def reprojection_loss(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Mean L1 distance of keypoints [N, 21, 2] in crop units."""
+    return (predicted - truth).abs().mean()
+
+
+def translation_loss(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Paper eq. 8, root translation: mean distance [N, 3] plus the relative depth error.
+
+    The second term keeps near hands, whose errors are small in metres but large in the image, from being ignored.
+    """
+    distance = (predicted - truth).norm(dim=-1)
+    depth = (predicted[:, 2] - truth[:, 2]).abs() / truth[:, 2].clamp(min=0.1)
+    return distance.mean() + 0.2 * depth.mean()
