@@ -28,7 +28,7 @@ _GAIN = (1.0 / (255.0 * STANDARD_DEVIATION)).astype(np.float32)[:, None, None]
 _BLUR_ABOVE = 1.1
 _SUBPIXELS = 32
 _FIXED_POINT = 1024
-_LARGEST_COORDINATE = 1e6
+_LARGEST_COORDINATE = 1e5
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ def hand_crop(
     levels = _sample(image_rgb, rows, columns)
     if sigma is None:
         levels = np.floor(levels + np.float32(0.5))  # a uint8 image stays one
-    return HandCrop((levels - _OFFSET) * _GAIN, center, float(size))
+    return HandCrop((levels - _OFFSET) * _GAIN, center, size)
 
 
-def crop_square(box: ArrayLike, rescale: float = 2.0) -> tuple[NDArray[np.float32], np.float32]:
+def crop_square(box: ArrayLike, rescale: float = 2.0) -> tuple[NDArray[np.float32], float]:
     """Centre (2,) and side of the square crop around a box x1, y1, x2, y2, in pixels, in HaMeR's float32 arithmetic.
 
     The side is ``rescale * max(height, 4/3 width)``. Raises ValueError for a box that is not finite or has no area.
@@ -84,18 +84,18 @@ def crop_square(box: ArrayLike, rescale: float = 2.0) -> tuple[NDArray[np.float3
     center = ((corners[2:] + corners[:2]) / np.float32(2.0)).astype(np.float32)
     # Through the unit of 200 pixels, as the original annotations store it: decides the last bit of the side.
     box_width, box_height = np.float32(rescale) * extent / np.float32(200.0) * np.float32(200.0)
-    return center, np.float32(max(box_height, box_width * ASPECT_HEIGHT / ASPECT_WIDTH))
+    return center, float(max(box_height, box_width * ASPECT_HEIGHT / ASPECT_WIDTH))
 
 
 def blur_sigma(size: float, crop_size: int) -> float | None:
     """Standard deviation in image pixels of the blur against aliasing; None where the crop hardly shrinks."""
-    shrink = float(size) / crop_size / 2.0
+    shrink = size / crop_size / 2.0
     return (shrink - 1.0) / 2.0 if shrink > _BLUR_ABOVE else None
 
 
 def _fixed_point_columns(center: float, size: float, crop_size: int) -> NDArray[np.int64]:
     """Sample positions (C,) along x in 1/1024 pixel; start and steps are rounded one by one along x only."""
-    step = float(size) / crop_size
+    step = size / crop_size
     start = np.rint((center - crop_size / 2.0 * step) * _FIXED_POINT)
     steps = np.rint(step * np.arange(crop_size) * _FIXED_POINT)
     return (start + steps).astype(np.int64)
@@ -103,7 +103,7 @@ def _fixed_point_columns(center: float, size: float, crop_size: int) -> NDArray[
 
 def _fixed_point_rows(center: float, size: float, crop_size: int) -> NDArray[np.int64]:
     """Sample positions (C,) along y in 1/1024 pixel."""
-    step = float(size) / crop_size
+    step = size / crop_size
     positions = step * np.arange(crop_size) + (center - crop_size / 2.0 * step)
     return np.rint(positions * _FIXED_POINT).astype(np.int64)
 
