@@ -1,0 +1,123 @@
+"""Hand3R: scene stream and hand stream joined by scene-aware prompts, one frame at a time (paper eqs. 1 to 6)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hand3r_ros.network.config import Hand3RConfig
+from hand3r_ros.network.hand.stream import HandStream, HandStreamOutput
+from hand3r_ros.network.prompt import PromptEncoder, Prompts, TranslationHead
+from hand3r_ros.network.scene.encoder import SceneTokens
+from hand3r_ros.network.scene.stream import PaddedPrompts, SceneStream
+from hand3r_ros.network.types import Frame, HandBoxes, HandPrediction, Prediction, SceneState
+
+__all__ = ['EncodedFrame', 'Hand3R', 'Hand3RConfig', 'pad_prompts']
+
+
+class EncodedFrame(NamedTuple):
+    """What both encoders make of a frame; independent of the recurrent state, so a whole clip can be encoded ahead."""
+
+    scene: SceneTokens
+    hands: HandStreamOutput
+
+
+class Hand3R(nn.Module):
+    """Image, hand crops and recurrent state in; scene geometry, camera pose, hands and new state out."""
+
+    def __init__(self, config: Hand3RConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.scene = SceneStream(config.scene)
+        self.hand = HandStream(config.hand)
+        self.prompt_encoder = PromptEncoder(config.prompt) if config.fusion else None
+        self.translation_head = TranslationHead(config.prompt) if config.fusion else None
+
+    def init_state(self, batch: int = 1) -> SceneState:
+        """State before the first frame, for ``batch`` independent sequences."""
+        return self.scene.init_state(batch)
+
+    def step(
+        self, state: SceneState, frame: Frame, boxes: HandBoxes, dense: frozenset[str] = frozenset()
+    ) -> tuple[SceneState, Prediction]:
+        """One frame with any number of hands per image.
+
+        Args:
+            state: from ``init_state`` or the previous step.
+            frame: image [B, 3, H, W] in [-1, 1], sides multiples of the scene's patch size.
+            boxes: N >= 0 hands over all images; ``HandBoxes.empty`` for none.
+            dense: optional maps to compute as well: 'world' (pointmap in the world frame), 'rgb'.
+
+        Returns:
+            The state for the next frame, and the predictions: metres, camera frames with optical axes, world = first
+            camera's optical frame.
+
+        Raises:
+            ValueError: an input of a wrong shape, a hand of an image that does not exist, or an unknown map.
+
+        """
+        return self.decode(state, frame, boxes, self.encode(frame, boxes), dense)
+
+    def encode(self, frame: Frame, boxes: HandBoxes) -> EncodedFrame:
+        """Both encoders and the articulation head: the part of ``step`` that needs no state (eqs. 1, 2, left of 6)."""
+        self._check_boxes(boxes, len(frame.image))
+        return EncodedFrame(self.scene.encode(frame.image), self.hand(boxes.crops))
+
+    def decode(
+        self,
+        state: SceneState,
+        frame: Frame,
+        boxes: HandBoxes,
+        encoded: EncodedFrame,
+        dense: frozenset[str] = frozenset(),
+    ) -> tuple[SceneState, Prediction]:
+        """The rest of ``step``: prompts, dual decoder, heads, state update (eqs. 3 to 5, right of 6)."""
+        prompts = self._prompts(boxes, encoded)
+        if prompts is None:
+            result = self.scene.step(state, frame, encoded.scene, dense=dense)
+            fused = result.fused_prompts.flatten(0, 1)  # [0, D]
+        else:
+            padded, slots = pad_prompts(prompts, boxes.batch_index, len(frame.image))
+            result = self.scene.step(state, frame, encoded.scene, padded, dense)
+            fused = result.fused_prompts[boxes.batch_index, slots]  # [N, D]
+        translation = None if self.translation_head is None else self.translation_head(fused)
+        hands = encoded.hands
+        hand_prediction = HandPrediction(hands.rotations, hands.betas, hands.crop_camera, translation)
+        return result.state, Prediction(result.prediction, hand_prediction)
+
+    def _prompts(self, boxes: HandBoxes, encoded: EncodedFrame) -> Prompts | None:
+        """One token per hand; None without hands or without fusion."""
+        if self.prompt_encoder is None or len(boxes.boxes) == 0:
+            return None
+        return self.prompt_encoder(encoded.hands.tokens, encoded.scene.tokens, boxes, encoded.scene.image_size)
+
+    def _check_boxes(self, boxes: HandBoxes, batch: int) -> None:
+        size, count = self.config.hand.crop_size, len(boxes.boxes)
+        expected = {'crops': (count, 3, size, size), 'boxes': (count, 4), 'is_right': (count,), 'batch_index': (count,)}
+        for name, shape in expected.items():
+            found = tuple(getattr(boxes, name).shape)
+            if found != shape:
+                raise ValueError(f'HandBoxes.{name} must be {list(shape)} for {count} hands, got {list(found)}')
+        if count and not 0 <= int(boxes.batch_index.min()) <= int(boxes.batch_index.max()) < batch:
+            raise ValueError(f'HandBoxes.batch_index must lie in 0..{batch - 1}, got {boxes.batch_index.tolist()}')
+
+
+def pad_prompts(prompts: Prompts, batch_index: Tensor, batch: int) -> tuple[PaddedPrompts, Tensor]:
+    """Sorts N prompts to their images [B, P, D], P the largest number of hands in one image.
+
+    Returns the padded prompts and the slot [N] of each hand in its image. Without padding there is no mask.
+    """
+    member = torch.nn.functional.one_hot(batch_index, batch)  # [N, B]
+    slots = (member.cumsum(0) - 1).gather(1, batch_index[:, None])[:, 0]
+    counts = member.sum(0)
+    width = int(counts.max())
+    tokens = prompts.tokens.new_zeros(batch, width, prompts.tokens.shape[-1])
+    positions = prompts.positions.new_zeros(batch, width, 2)
+    tokens = tokens.index_put((batch_index, slots), prompts.tokens)
+    positions = positions.index_put((batch_index, slots), prompts.positions)
+    valid = None
+    if int(counts.min()) < width:
+        valid = torch.arange(width, device=counts.device) < counts[:, None]
+    return PaddedPrompts(tokens, positions, valid), slots

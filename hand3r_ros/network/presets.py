@@ -1,0 +1,77 @@
+"""The two sizes the package runs with: 'full' for the public checkpoints, 'tiny' for the shipped weights."""
+
+from __future__ import annotations
+
+from hand3r_ros.network.config import Hand3RConfig
+from hand3r_ros.network.hand.config import HandConfig
+from hand3r_ros.network.prompt import PromptConfig
+from hand3r_ros.network.scene.config import SceneConfig
+
+
+def preset(name: str) -> Hand3RConfig:
+    """Configuration of that name.
+
+    Raises:
+        ValueError: there is no such preset; the message lists them.
+
+    """
+    if name not in PRESETS:
+        raise ValueError(f'preset must be one of {sorted(PRESETS)}, got {name!r}')
+    return PRESETS[name]
+
+
+FULL = Hand3RConfig()
+"""CUT3R 512 DPT and HaMeR; every default of the configuration classes."""
+
+TINY = Hand3RConfig(
+    scene=SceneConfig(
+        encoder_width=192,
+        encoder_depth=6,
+        encoder_heads=6,
+        decoder_width=160,
+        decoder_depth=4,
+        decoder_heads=5,
+        state_size=96,
+        state_heads=5,
+        memory_slots=32,
+        memory_heads=5,
+        memory_depth=1,
+        memory_mlp_ratio=1,
+        dpt_widths=(32, 64, 96, 128),
+        dpt_fusion_width=64,
+        dpt_output_width=32,
+        world_head=False,
+        rgb_head=False,
+        ray_map_depth=0,
+        self_points='rays',
+        initial_depth=0.8,
+    ),
+    hand=HandConfig(
+        crop_size=128,
+        used_width=96,
+        patch_size=8,
+        patch_padding=0,
+        width=160,
+        depth=6,
+        heads=5,
+        mlp_width=640,
+        head_width=160,
+        head_depth=2,
+        head_heads=5,
+        head_dim=32,
+        head_mlp_width=320,
+    ),
+    prompt=PromptConfig(
+        hand_width=160,
+        scene_width=192,
+        decoder_width=160,
+        hidden_width=384,
+        translation_hidden_width=320,
+        box_code=True,
+    ),
+    image_long_side=224,
+)
+"""Small enough to train and to run on a CPU. The world and colour heads and ray maps are left out: its training does
+not use them."""
+
+PRESETS = {'full': FULL, 'tiny': TINY}
