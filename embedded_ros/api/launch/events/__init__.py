@@ -1,0 +1,51 @@
+"""What can happen during a launch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Event:
+    """Something that happened."""
+
+    name = 'launch.Event'
+
+
+class Shutdown(Event):
+    """The launch is to end; `due_to_sigint` where the user pressed Ctrl-C."""
+
+    name = 'launch.events.Shutdown'
+
+    def __init__(self, *, reason: str = 'reason not given', due_to_sigint: bool = False) -> None:
+        self.reason = reason
+        self.due_to_sigint = due_to_sigint
+
+
+class TimerEvent(Event):
+    """The time of a TimerAction came."""
+
+    name = 'launch.events.TimerEvent'
+
+    def __init__(self, *, timer_action: Any) -> None:
+        self.timer_action = timer_action
+
+
+class IncludeLaunchDescription(Event):
+    """A launch description was handed to the service."""
+
+    name = 'launch.events.IncludeLaunchDescription'
+
+    def __init__(self, launch_description: Any) -> None:
+        self.launch_description = launch_description
+
+
+class WakeUp(Event):
+    """Nothing happened, but timers or processes changed: look again."""
+
+    name = 'launch.events.WakeUp'
+
+
+def matches_action(target_action: Any) -> Callable[[Any], bool]:
+    """Return a matcher that accepts `target_action` only."""
+    return lambda action: action is target_action
