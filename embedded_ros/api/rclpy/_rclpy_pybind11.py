@@ -1,0 +1,9 @@
+"""Exceptions that ROS 2 raises from its C layer, under the module name users import them from."""
+
+
+class RCLError(RuntimeError):
+    """The client library refused an operation."""
+
+
+class InvalidHandle(RCLError):
+    """The entity was already destroyed."""

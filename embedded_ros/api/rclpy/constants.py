@@ -1,0 +1,3 @@
+"""Time constants."""
+
+S_TO_NS = 1_000_000_000
