@@ -82,6 +82,11 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
+    def end_group(self) -> None:
+        """Ask what the ended process left behind in its group to end as well."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGTERM)
+
     def watch(self, context: LaunchContext, action: Any) -> None:
         """Start reporting output and end."""
         details = dict(action.process_details)

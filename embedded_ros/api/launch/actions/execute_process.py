@@ -164,10 +164,11 @@ class ExecuteProcess(Action):
         self._escalation = context.call_later(to_term, terminate, survives_shutdown=True)
 
     def _ended(self, event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        assert self._lines is not None
+        assert self._lines is not None and self._child is not None
         self._lines.finish()
         if self._escalation is not None:
             self._escalation.cancel()
+            self._child.end_group()
         self._escalation, self._child = None, None
         logger = logging.get_logger(event.process_name)
         if event.returncode == 0:
