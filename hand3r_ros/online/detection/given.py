@@ -1,0 +1,20 @@
+"""Boxes that come with the frame: from a topic, a file or a rendered scene."""
+
+from __future__ import annotations
+
+from hand3r_ros.online.results import CameraFrame, HandDetection, HandResult
+
+
+class GivenDetector:
+    """Hands over ``CameraFrame.detections``."""
+
+    def detect(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> tuple[HandDetection, ...]:
+        """The boxes that came with the frame; none when none came."""
+        return frame.detections or ()
+
+    def can_answer(self, frame: CameraFrame) -> bool:
+        """True when boxes came with the frame, be it an empty list."""
+        return frame.detections is not None
+
+    def reset(self) -> None:
+        """Nothing to forget."""

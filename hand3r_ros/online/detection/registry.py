@@ -1,0 +1,38 @@
+"""Detectors by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hand3r_ros.online.config import ReconstructorConfig
+from hand3r_ros.online.detection.base import HandDetector
+from hand3r_ros.online.detection.given import GivenDetector
+from hand3r_ros.online.detection.mediapipe_hands import MediaPipeDetector
+from hand3r_ros.online.detection.propagated import PropagatingDetector
+
+DetectorMaker = Callable[[ReconstructorConfig], HandDetector]
+
+
+def _given(config: ReconstructorConfig) -> HandDetector:
+    return GivenDetector()
+
+
+def _mediapipe(config: ReconstructorConfig) -> HandDetector:
+    return MediaPipeDetector(config.max_hands, config.detection.threshold)
+
+
+DETECTORS: dict[str, DetectorMaker] = {'given': _given, 'mediapipe': _mediapipe}
+
+
+def make_detector(config: ReconstructorConfig) -> HandDetector:
+    """The configured detector, wrapped so that hands are followed between its answers.
+
+    Raises:
+        ValueError: there is no detector of this name.
+        DetectorUnavailableError: it cannot be used on this machine.
+
+    """
+    name = config.detection.detector
+    if name not in DETECTORS:
+        raise ValueError(f"detection.detector must be one of {', '.join(DETECTORS)}, got '{name}'")
+    return PropagatingDetector(DETECTORS[name](config), config.detection.interval, config.tracking.timeout)

@@ -1,0 +1,89 @@
+"""The focal length that a predicted pointmap implies, for cameras that come without calibration."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand3r_ros.geometry import Intrinsics
+
+WEISZFELD_STEPS = 10
+LEAST_USABLE_PIXELS = 50
+
+
+def estimate_focal(
+    points: NDArray[np.floating], confidence: NDArray[np.floating] | None = None, stride: int = 1
+) -> float:
+    """Focal length in pixels that best explains a pointmap (one for x and y, principal point in the image centre).
+
+    Weiszfeld's iteration: least squares reweighted by the inverse residual, so that it minimises the sum of pixel
+    distances; as CUT3R's callers do.
+
+    Args:
+        points: (H, W, 3) metres in optical axes; pixels whose x / z or y / z is not finite count as zero.
+        confidence: (H, W); when given, the half of the pixels with less than median confidence is left out.
+        stride: take every n-th row and column only.
+
+    Raises:
+        ValueError: fewer than 50 usable points, or the focal length is not positive: the pointmap is degenerate.
+
+    """
+    height, width = points.shape[:2]
+    v, u = np.mgrid[0:height:stride, 0:width:stride]
+    pixels = np.stack([u - width // 2, v - height // 2], axis=-1).reshape(-1, 2).astype(float)
+    chosen = points[::stride, ::stride].reshape(-1, 3).astype(float)
+    if confidence is not None:
+        sure = confidence[::stride, ::stride].ravel()
+        keep = (sure >= np.median(sure)) & (chosen[:, 2] > 0.0)
+        pixels, chosen = pixels[keep], chosen[keep]
+    with np.errstate(divide='ignore', invalid='ignore'):
+        rays = np.nan_to_num(chosen[:, :2] / chosen[:, 2:], nan=0.0, posinf=0.0, neginf=0.0)
+    cross = (rays * pixels).sum(axis=1)
+    square = (rays * rays).sum(axis=1)
+    if np.count_nonzero(square) < LEAST_USABLE_PIXELS:
+        raise ValueError(f'a focal length needs {LEAST_USABLE_PIXELS} usable points, found {np.count_nonzero(square)}')
+    focal = cross.mean() / square.mean()
+    for _ in range(WEISZFELD_STEPS):
+        weight = 1.0 / np.maximum(np.linalg.norm(pixels - focal * rays, axis=1), 1e-8)
+        focal = (weight * cross).mean() / (weight * square).mean()
+    if not np.isfinite(focal) or focal <= 0.0:
+        raise ValueError(f'the pointmap implies a focal length of {focal:g} pixels')
+    return float(focal)
+
+
+def centred_intrinsics(focal: float, width: int, height: int) -> Intrinsics:
+    """A camera with this focal length and the principal point that ``estimate_focal`` assumes."""
+    return Intrinsics(focal, focal, float(width // 2), float(height // 2), width, height)
+
+
+class FocalEstimator:
+    """The median of the focal lengths of the last frames: one frame's estimate jitters, the camera's does not."""
+
+    def __init__(self, window: int = 31) -> None:
+        self._recent: deque[float] = deque(maxlen=window)
+
+    def reset(self) -> None:
+        """Forget all frames (another camera, or another image size)."""
+        self._recent.clear()
+
+    def update(self, points: NDArray[np.floating], confidence: NDArray[np.floating]) -> Intrinsics:
+        """Intrinsics of the image that ``points`` (H, W, 3) belong to.
+
+        Raises:
+            ValueError: no frame so far gave a usable estimate.
+
+        """
+        height, width = points.shape[:2]
+        try:
+            # Implausible fields of view (narrower than 6, wider than 150 degrees) would poison the median.
+            focal = estimate_focal(points, confidence, stride=2)
+            if 0.13 * width < focal < 10.0 * width:
+                self._recent.append(focal)
+        except ValueError:
+            if not self._recent:
+                raise
+        if not self._recent:
+            raise ValueError('no plausible focal length follows from the predicted points')
+        return centred_intrinsics(float(np.median(self._recent)), width, height)

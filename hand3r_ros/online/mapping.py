@@ -1,0 +1,191 @@
+"""The map of the static scene: coloured voxels with bounded memory.
+
+Voxels live in plain arrays of fixed capacity ("slots"). A sorted array of packed voxel coordinates finds the slot of
+a voxel by bisection, so a frame of a hundred thousand points is merged by a few array operations.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand3r_ros.geometry import transform_points
+from hand3r_ros.online.config import MapConfig
+
+_BITS = 21
+_LIMIT = 1 << (_BITS - 1)
+_LARGEST_COUNT = 1000
+"""Observations after which the running mean keeps adapting at a fixed rate."""
+
+_KEPT_AT_EVICTION = 0.9
+
+
+@dataclass(frozen=True)
+class MapCloud:
+    """A copy of the map, in arbitrary order."""
+
+    points: NDArray[np.float32]  # (N, 3) m, world
+    colors: NDArray[np.uint8]  # (N, 3) RGB
+    counts: NDArray[np.int32]  # (N,) frames in which the voxel was seen
+
+
+class VoxelMap:
+    """Running mean of position and colour per voxel. Safe to read from one thread while another adds."""
+
+    def __init__(self, voxel_size: float, max_points: int) -> None:
+        """Starts empty; ``voxel_size`` in metres, never more than ``max_points`` voxels."""
+        self.voxel_size = voxel_size
+        self.max_points = max_points
+        self._lock = threading.Lock()
+        self._empty()
+
+    def _empty(self) -> None:
+        self._size = 0
+        self._frame = 0
+        self._keys = np.zeros(0, np.int64)  # (N,) sorted packed voxel coordinates
+        self._slots = np.zeros(0, np.int32)  # (N,) slot of each key
+        capacity = min(self.max_points, 1024)
+        self._points = np.zeros((capacity, 3), np.float64)
+        self._colors = np.zeros((capacity, 3), np.float32)
+        self._counts = np.zeros(capacity, np.int32)
+        self._last_seen = np.zeros(capacity, np.int32)
+        self._key_of_slot = np.zeros(capacity, np.int64)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def clear(self) -> None:
+        """Forget everything (a new session has another world frame)."""
+        with self._lock:
+            self._empty()
+
+    def snapshot(self) -> MapCloud:
+        """A copy of all voxels."""
+        with self._lock:
+            used = slice(0, self._size)
+            colors = np.clip(np.rint(self._colors[used]), 0, 255).astype(np.uint8)
+            return MapCloud(self._points[used].astype(np.float32), colors, self._counts[used].copy())
+
+    def memory_bytes(self) -> int:
+        """Size of all arrays."""
+        arrays = (self._keys, self._slots, self._points, self._colors, self._counts, self._last_seen, self._key_of_slot)
+        return sum(array.nbytes for array in arrays)
+
+    def add(self, points_world: NDArray[np.floating], colors: NDArray[np.uint8]) -> None:
+        """Merge the points of one frame; each voxel they fall into counts one observation.
+
+        Args:
+            points_world: (N, 3) metres; points that are not finite or beyond the addressable 2^20 voxels from the
+                origin are left out.
+            colors: (N, 3) RGB.
+
+        """
+        cells = np.floor(points_world / self.voxel_size)
+        inside = (np.abs(cells) < _LIMIT).all(axis=1)  # False for NaN
+        if not inside.any():
+            return
+        keys, points, colors_mean = _voxel_means(cells[inside], points_world[inside], colors[inside])
+        with self._lock:
+            self._frame += 1
+            self._merge(keys, points, colors_mean)
+            if self._size > self.max_points:
+                self._evict()
+
+    def _merge(self, keys: NDArray[np.int64], points: NDArray, colors: NDArray) -> None:
+        place = np.searchsorted(self._keys, keys)
+        known = np.zeros(len(keys), bool)
+        within = place < len(self._keys)
+        known[within] = self._keys[place[within]] == keys[within]
+        self._update(self._slots[place[known]], points[known], colors[known])
+        self._append(keys[~known], place[~known], points[~known], colors[~known])
+
+    def _update(self, slots: NDArray[np.int32], points: NDArray, colors: NDArray) -> None:
+        self._counts[slots] = np.minimum(self._counts[slots] + 1, _LARGEST_COUNT)
+        rate = 1.0 / self._counts[slots, None]
+        self._points[slots] += rate * (points - self._points[slots])
+        self._colors[slots] += (rate * (colors - self._colors[slots])).astype(np.float32)
+        self._last_seen[slots] = self._frame
+
+    def _append(self, keys: NDArray[np.int64], place: NDArray, points: NDArray, colors: NDArray) -> None:
+        first, last = self._size, self._size + len(keys)
+        self._reserve(last)
+        self._points[first:last], self._colors[first:last] = points, colors
+        self._counts[first:last], self._last_seen[first:last] = 1, self._frame
+        self._key_of_slot[first:last] = keys
+        self._keys = np.insert(self._keys, place, keys)
+        self._slots = np.insert(self._slots, place, np.arange(first, last, dtype=np.int32))
+        self._size = last
+
+    def _reserve(self, needed: int) -> None:
+        if needed <= len(self._points):
+            return
+        # Growth by half keeps copying rare; the last step goes to what one frame may need above the limit.
+        capacity = max(needed, min(len(self._points) * 3 // 2, self.max_points))
+        for name in ('_points', '_colors', '_counts', '_last_seen', '_key_of_slot'):
+            old = getattr(self, name)
+            new = np.zeros((capacity, *old.shape[1:]), old.dtype)
+            new[: self._size] = old[: self._size]
+            setattr(self, name, new)
+
+    def _evict(self) -> None:
+        """Keep the most often seen voxels; among equals the most recently seen."""
+        keep_count = max(1, int(self.max_points * _KEPT_AT_EVICTION))
+        used = slice(0, self._size)
+        order = np.lexsort((self._last_seen[used], self._counts[used]))
+        keep = np.sort(order[-keep_count:])
+        for name in ('_points', '_colors', '_counts', '_last_seen', '_key_of_slot'):
+            setattr(self, name, getattr(self, name)[keep])
+        self._size = keep_count
+        sorting = np.argsort(self._key_of_slot)
+        self._keys, self._slots = self._key_of_slot[sorting], sorting.astype(np.int32)
+
+
+def _voxel_means(
+    cells: NDArray[np.floating], points: NDArray[np.floating], colors: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Distinct packed voxels (M,) in ascending order with the mean position and colour of their points."""
+    shifted = cells.astype(np.int64) + _LIMIT
+    packed = (shifted[:, 0] << (2 * _BITS)) | (shifted[:, 1] << _BITS) | shifted[:, 2]
+    keys, index = np.unique(packed, return_inverse=True)
+    index = index.ravel()
+    number = np.bincount(index, minlength=len(keys))[:, None]
+
+    def mean(values: NDArray) -> NDArray[np.float64]:
+        columns = [np.bincount(index, values[:, k], minlength=len(keys)) for k in range(3)]
+        return np.stack(columns, axis=1) / number
+
+    return keys, mean(points), mean(colors)
+
+
+def mappable_pixels(
+    points_camera: NDArray[np.floating], confidence: NDArray[np.floating], config: MapConfig
+) -> NDArray[np.bool_]:
+    """(h, w) True where a point is sure enough, near enough, and not between two surfaces."""
+    depth = points_camera[..., 2]
+    finite = np.isfinite(points_camera).all(axis=-1) & np.isfinite(confidence)
+    near = finite & (depth > 0.0) & (depth <= config.max_range)
+    return near & (confidence >= config.min_confidence) & ~depth_edges(depth, config.max_edge)
+
+
+def depth_edges(depth: NDArray[np.floating], relative_step: float) -> NDArray[np.bool_]:
+    """(h, w) True where the depth differs from that of one of the four neighbours by more than this fraction."""
+    edges = np.zeros(depth.shape, bool)
+    with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
+        for axis in (0, 1):
+            low = np.minimum(np.abs(depth), np.abs(np.roll(depth, -1, axis)))
+            step = np.abs(depth - np.roll(depth, -1, axis)) > relative_step * low
+            last = [slice(None)] * 2
+            last[axis] = slice(-1, None)  # type: ignore[call-overload]
+            step[tuple(last)] = False
+            edges |= step | np.roll(step, 1, axis)
+    return edges
+
+
+def world_points(
+    points_camera: NDArray[np.floating], T_world_camera: NDArray[np.floating], keep: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """(N, 3) world positions of the kept pixels of a pointmap (h, w, 3)."""
+    return transform_points(T_world_camera, points_camera[keep])
