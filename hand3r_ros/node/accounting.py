@@ -1,0 +1,78 @@
+"""What the node did with its input: counters for status and diagnostics, and one throttled log line per cause."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Counts since the node was configured."""
+
+    received: int = 0
+    processed: int = 0
+    dropped: int = 0  # overtaken by a newer image
+    too_old: int = 0  # skipped because of max_image_age
+    rejected: int = 0  # unusable input
+    without_detections: int = 0  # detections were expected but did not come in time
+    last_error: str = ''
+    by_cause: dict[str, int] = field(default_factory=dict)  # rejections by short cause
+
+
+class Accounting:
+    """Thread-safe counters; every rejection names its topic and cause in a log line of at most one per ``period``."""
+
+    def __init__(
+        self,
+        warn: Callable[[str], object],
+        period: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._warn = warn
+        self._period = period
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last_logged: dict[tuple[str, str], float] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin to count from zero."""
+        with self._lock:
+            self._counts = dict.fromkeys(('received', 'processed', 'dropped', 'too_old', 'without_detections'), 0)
+            self._by_cause: dict[str, int] = {}
+            self._last_error = ''
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Add to one of received, processed, dropped, too_old, without_detections."""
+        with self._lock:
+            self._counts[name] += number
+
+    def reject(self, topic: str, cause: str, message: str) -> None:
+        """Count unusable input and log it, unless the same cause on the same topic was logged a moment ago."""
+        with self._lock:
+            self._by_cause[cause] = self._by_cause.get(cause, 0) + 1
+            self._last_error = f'{topic}: {message}'
+        self.warn(topic, cause, message)
+
+    def warn(self, topic: str, cause: str, message: str) -> None:
+        """Log without counting, throttled per topic and cause."""
+        now = self._clock()
+        with self._lock:
+            last = self._last_logged.get((topic, cause))
+            if last is not None and now - last < self._period:
+                return
+            self._last_logged[topic, cause] = now
+        self._warn(f'{topic}: {message}')
+
+    def counters(self) -> Counters:
+        """A consistent copy of all counts."""
+        with self._lock:
+            return Counters(
+                **self._counts,
+                rejected=sum(self._by_cause.values()),
+                last_error=self._last_error,
+                by_cause=dict(self._by_cause),
+            )

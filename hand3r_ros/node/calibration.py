@@ -1,0 +1,91 @@
+"""From sensor_msgs/CameraInfo to the pinhole camera of the delivered image (REP-104 binning and region of interest)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from hand3r_ros.geometry import Intrinsics
+
+
+class CalibrationError(ValueError):
+    """The CameraInfo cannot be used; ``cause`` is a short name of the reason for counters."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+def intrinsics_from_camera_info(message: Any, rectified: bool = False) -> Intrinsics | None:
+    """Pinhole camera of the image that ``message`` belongs to; None when it says that it is uncalibrated (K[0] = 0).
+
+    ``rectified`` takes P (the camera of the rectified image) instead of K (that of the raw image). Both are given
+    for the full sensor; binning and region of interest lead to the image that is delivered. Raises
+    :class:`CalibrationError` for values that are not finite or not possible.
+    """
+    k = np.asarray(message.p if rectified else message.k, float).reshape(3, -1)[:, :3]
+    name = 'P' if rectified else 'K'
+    if not np.isfinite(k).all():
+        raise CalibrationError('non-finite calibration', f'{name} holds values that are not finite: {k.tolist()}')
+    if k[0, 0] == 0.0:
+        return None
+    if k[0, 0] < 0.0 or k[1, 1] <= 0.0:
+        raise CalibrationError('bad calibration', f'{name} has focal lengths {k[0, 0]:g}, {k[1, 1]:g}; must be > 0')
+    full = Intrinsics(k[0, 0], k[1, 1], k[0, 2], k[1, 2], int(message.width), int(message.height))
+    return _apply_binning(_apply_region(full, message.roi), message.binning_x, message.binning_y)
+
+
+def is_distorted(message: Any) -> bool:
+    """True when the raw image of this camera is visibly distorted, so that a rectified image should be used."""
+    return bool(np.any(np.abs(np.asarray(message.d, float)) > 1e-3)) if len(message.d) else False
+
+
+def _apply_region(camera: Intrinsics, region: Any) -> Intrinsics:
+    if region.width == 0 or region.height == 0:
+        return camera  # REP-104: all zero stands for the full image
+    return camera.cropped(int(region.x_offset), int(region.y_offset), int(region.width), int(region.height))
+
+
+def _apply_binning(camera: Intrinsics, binning_x: int, binning_y: int) -> Intrinsics:
+    x, y = max(1, int(binning_x)), max(1, int(binning_y))
+    return camera if x == y == 1 else camera.resized(camera.width // x, camera.height // y)
+
+
+class LatestCalibration:
+    """The newest usable calibration; set by the executor's thread, read by the worker's."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._intrinsics: Intrinsics | None = None
+        self._received = False
+
+    def set(self, intrinsics: Intrinsics | None) -> None:
+        """Remember a calibration; None stands for 'the camera says that it is uncalibrated'."""
+        with self._changed:
+            self._intrinsics = intrinsics
+            self._received = True
+            self._changed.notify_all()
+
+    def get(self) -> Intrinsics | None:
+        """The newest calibration, None when there is none."""
+        with self._changed:
+            return self._intrinsics
+
+    def wait_for(self, width: int, height: int, timeout: float) -> Intrinsics | None:
+        """The newest calibration, after waiting up to ``timeout`` seconds for one of the given image size."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while not self._fits(width, height):
+                remaining = deadline - time.monotonic()
+                if remaining <= 0.0:
+                    break
+                self._changed.wait(remaining)
+            return self._intrinsics
+
+    def _fits(self, width: int, height: int) -> bool:
+        if not self._received:
+            return False
+        return self._intrinsics is None or (self._intrinsics.width, self._intrinsics.height) == (width, height)

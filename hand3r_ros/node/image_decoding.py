@@ -1,0 +1,169 @@
+"""From sensor_msgs Image and CompressedImage to RGB arrays; works on anything with the fields of the messages.
+
+Decoding here needs no cv_bridge: that keeps it testable without ROS and independent of the numpy version cv_bridge
+was built for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+RgbImage = NDArray[np.uint8]
+MAX_PIXELS = 100_000_000
+
+
+class ImageDecodingError(ValueError):
+    """The image cannot be used; ``cause`` is a short name of the reason for counters, the message has the details."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class ImageLike(Protocol):
+    """The fields of sensor_msgs/Image that matter here."""
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: object
+
+
+class CompressedImageLike(Protocol):
+    """The fields of sensor_msgs/CompressedImage that matter here."""
+
+    format: str
+    data: object
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How one encoding stores its pixels, and the OpenCV conversion to RGB (None: already RGB)."""
+
+    channels: int
+    conversion: int | None
+    bits: int = 8
+    height_factor: float = 1.0  # rows stored per image row (planar YUV stores more)
+
+
+# OpenCV names a Bayer pattern by the second row's second and third pixel, ROS by the first row's first two.
+_LAYOUTS: dict[str, _Layout] = {
+    'rgb8': _Layout(3, None),
+    'bgr8': _Layout(3, cv2.COLOR_BGR2RGB),
+    'rgba8': _Layout(4, cv2.COLOR_RGBA2RGB),
+    'bgra8': _Layout(4, cv2.COLOR_BGRA2RGB),
+    'mono8': _Layout(1, cv2.COLOR_GRAY2RGB),
+    'rgb16': _Layout(3, None, 16),
+    'bgr16': _Layout(3, cv2.COLOR_BGR2RGB, 16),
+    'rgba16': _Layout(4, cv2.COLOR_RGBA2RGB, 16),
+    'bgra16': _Layout(4, cv2.COLOR_BGRA2RGB, 16),
+    'mono16': _Layout(1, cv2.COLOR_GRAY2RGB, 16),
+    '8UC1': _Layout(1, cv2.COLOR_GRAY2RGB),
+    '8UC3': _Layout(3, cv2.COLOR_BGR2RGB),
+    '8UC4': _Layout(4, cv2.COLOR_BGRA2RGB),
+    'bayer_rggb8': _Layout(1, cv2.COLOR_BayerBG2RGB),
+    'bayer_bggr8': _Layout(1, cv2.COLOR_BayerRG2RGB),
+    'bayer_gbrg8': _Layout(1, cv2.COLOR_BayerGR2RGB),
+    'bayer_grbg8': _Layout(1, cv2.COLOR_BayerGB2RGB),
+    'bayer_rggb16': _Layout(1, cv2.COLOR_BayerBG2RGB, 16),
+    'bayer_bggr16': _Layout(1, cv2.COLOR_BayerRG2RGB, 16),
+    'bayer_gbrg16': _Layout(1, cv2.COLOR_BayerGR2RGB, 16),
+    'bayer_grbg16': _Layout(1, cv2.COLOR_BayerGB2RGB, 16),
+    'uyvy': _Layout(2, cv2.COLOR_YUV2RGB_UYVY),
+    'yuv422': _Layout(2, cv2.COLOR_YUV2RGB_UYVY),
+    'yuyv': _Layout(2, cv2.COLOR_YUV2RGB_YUY2),
+    'yuv422_yuy2': _Layout(2, cv2.COLOR_YUV2RGB_YUY2),
+    'nv12': _Layout(1, cv2.COLOR_YUV2RGB_NV12, height_factor=1.5),
+    'nv21': _Layout(1, cv2.COLOR_YUV2RGB_NV21, height_factor=1.5),
+}
+SUPPORTED_ENCODINGS: tuple[str, ...] = tuple(_LAYOUTS)
+
+
+def decode_image(message: ImageLike) -> RgbImage:
+    """(H, W, 3) RGB of a sensor_msgs/Image; raises :class:`ImageDecodingError` when it cannot be used."""
+    _check_size(message.width, message.height)
+    layout = _LAYOUTS.get(message.encoding)
+    if layout is None:
+        raise ImageDecodingError(
+            'unknown encoding',
+            f"unknown encoding '{message.encoding}'; publish one of {', '.join(SUPPORTED_ENCODINGS)}",
+        )
+    pixels = _read_rows(message, layout)
+    if layout.bits == 16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    if layout.conversion is None:
+        return np.array(pixels)  # a copy: the result must not follow the message's memory
+    try:
+        return np.asarray(cv2.cvtColor(pixels, layout.conversion), np.uint8)
+    except cv2.error as error:
+        raise ImageDecodingError(
+            'bad size',
+            f"{message.width}x{message.height} is not a size that encoding '{message.encoding}' can have ({error.err})",
+        ) from error
+
+
+def decode_compressed_image(message: CompressedImageLike) -> RgbImage:
+    """(H, W, 3) RGB of a sensor_msgs/CompressedImage (JPEG, PNG, WebP, ...).
+
+    A rotation noted in the file is ignored: calibration belongs to the pixels as they were recorded.
+    """
+    data = _as_bytes(message.data)
+    pixels = None
+    if data.size:
+        try:
+            pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        except cv2.error:
+            pixels = None
+    if pixels is None:
+        raise ImageDecodingError(
+            'undecodable', f"{data.size} bytes of format '{message.format}' do not decode as an image"
+        )
+    _check_size(pixels.shape[1], pixels.shape[0])
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width <= 0 or height <= 0:
+        raise ImageDecodingError('zero size', f'the image is empty: {width}x{height}')
+    if width * height > MAX_PIXELS:
+        raise ImageDecodingError('bad size', f'{width}x{height} is more than {MAX_PIXELS} pixels')
+
+
+def _as_bytes(data: object) -> NDArray[np.uint8]:
+    """View ``data`` (array.array, bytes, memoryview, ndarray or a list) as a flat uint8 array, uncopied if possible."""
+    if isinstance(data, list | tuple):
+        return np.asarray(data, np.uint8)
+    return np.frombuffer(data, np.uint8)  # type: ignore[call-overload]
+
+
+def _read_rows(message: ImageLike, layout: _Layout) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Pixels (rows, W) or (rows, W, C) in native byte order, without the padding at the end of each row."""
+    itemsize = layout.bits // 8
+    row_bytes = message.width * layout.channels * itemsize
+    rows = int(message.height * layout.height_factor)
+    if message.step < row_bytes:
+        raise ImageDecodingError(
+            'bad step',
+            f"step {message.step} is shorter than a row of {message.width} px '{message.encoding}' ({row_bytes} bytes)",
+        )
+    data = _as_bytes(message.data)
+    # The padding of the last row may be left out.
+    needed = message.step * (rows - 1) + row_bytes
+    if data.size < needed:
+        raise ImageDecodingError(
+            'truncated', f"data is truncated: {data.size} of {message.step * rows} bytes ('{message.encoding}')"
+        )
+    strided = np.lib.stride_tricks.as_strided(data, (rows, row_bytes), (message.step, 1), writeable=False)
+    pixels = np.ascontiguousarray(strided)
+    shape = (rows, message.width) if layout.channels == 1 else (rows, message.width, layout.channels)
+    if layout.bits == 16:
+        words = pixels.view('>u2' if message.is_bigendian else '<u2').astype(np.uint16)
+        return words.reshape(shape)
+    return pixels.reshape(shape)

@@ -1,0 +1,119 @@
+"""Parameters as dataclass fields: one declaration gives the default, description, range and when it may change."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeVar, cast, get_origin, get_type_hints
+
+Value = bool | int | float | str | tuple[float, ...]
+Group = TypeVar('Group')
+
+
+class Changes(Enum):
+    """When a parameter may be changed."""
+
+    NEVER = 'read only: set it when the node is started'
+    UNCONFIGURED = 'takes effect at configure: can be changed while the node is unconfigured'
+    ANY_TIME = 'can be changed at any time'
+
+
+class ParameterError(ValueError):
+    """A value that a parameter cannot have; the message names the parameter, the value and what is allowed."""
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """Everything that is known about one parameter."""
+
+    name: str
+    type: type  # bool, int, float, str or tuple (of floats)
+    default: Value
+    description: str
+    changes: Changes
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    length: int | None = None  # number of elements of a tuple
+
+    def check(self, value: Any) -> Value:
+        """Give ``value`` as the type of this parameter; raises :class:`ParameterError` when it cannot be."""
+        if self.type is tuple:
+            return self._check_tuple(value)
+        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not self.type:
+            raise ParameterError(f'{self.name}: {value!r} is not of type {self.type.__name__}')
+        if self.choices and value not in self.choices:
+            raise ParameterError(f"{self.name}: '{value}' is not one of {', '.join(self.choices)}")
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            self._check_range(value)
+        return cast(Value, value)
+
+    def _check_tuple(self, value: Any) -> tuple[float, ...]:
+        numbers = tuple(float(number) for number in value)
+        if self.length is not None and len(numbers) != self.length:
+            raise ParameterError(f'{self.name}: needs {self.length} numbers, got {len(numbers)}')
+        if not all(math.isfinite(number) for number in numbers):
+            raise ParameterError(f'{self.name}: {list(numbers)} holds values that are not finite')
+        return numbers
+
+    def _check_range(self, value: float) -> None:
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        if not low <= value <= high or (isinstance(value, float) and not math.isfinite(value)):
+            raise ParameterError(f'{self.name}: {value} is outside {low:g} to {high:g}')
+
+
+def parameter(
+    default: Any,
+    description: str,
+    changes: Changes = Changes.ANY_TIME,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+    length: int | None = None,
+) -> Any:
+    """A dataclass field that is a parameter of the node."""
+    metadata = {
+        'description': description,
+        'changes': changes,
+        'minimum': minimum,
+        'maximum': maximum,
+        'choices': choices,
+        'length': length,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def specs_of(group_class: type, prefix: str = '') -> Iterator[ParameterSpec]:
+    """All parameters of a dataclass, in the order of declaration.
+
+    A field that is a dataclass itself is a group: its name and a dot become the prefix of its parameters.
+    """
+    types = get_type_hints(group_class)
+    for field in dataclasses.fields(group_class):
+        field_type = types[field.name]
+        if dataclasses.is_dataclass(field_type):
+            yield from specs_of(field_type, f'{prefix}{field.name}.')  # type: ignore[arg-type]
+        else:
+            plain_type = get_origin(field_type) or field_type  # tuple[float, ...] is declared as tuple
+            yield ParameterSpec(prefix + field.name, plain_type, cast(Value, field.default), **field.metadata)
+
+
+def from_values(group_class: type[Group], values: Mapping[str, Any], prefix: str = '') -> Group:
+    """Build the dataclass from values by full name; a missing one keeps its default, a bad one raises."""
+    types = get_type_hints(group_class)
+    specs = {spec.name: spec for spec in specs_of(group_class, prefix)}
+    arguments: dict[str, Any] = {}
+    for field in dataclasses.fields(group_class):  # type: ignore[arg-type]
+        name = prefix + field.name
+        if dataclasses.is_dataclass(types[field.name]):
+            arguments[field.name] = from_values(types[field.name], values, f'{name}.')
+        elif name in values:
+            arguments[field.name] = specs[name].check(values[name])
+    return group_class(**arguments)

@@ -1,0 +1,223 @@
+"""Stamps, calibrations and detections that come in: what is taken, what is refused, and how it is counted."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.hand_model.sides import HandSide
+from hand3r_ros.node.accounting import Accounting
+from hand3r_ros.node.calibration import (
+    CalibrationError,
+    LatestCalibration,
+    intrinsics_from_camera_info,
+    is_distorted,
+)
+from hand3r_ros.node.detections import DetectionBuffer, detections_from_message
+from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict, stamp_nanoseconds
+
+ACCEPT, REJECT, NEW = StampVerdict.ACCEPT, StampVerdict.REJECT, StampVerdict.NEW_TIMELINE
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'verdicts'),
+    [
+        ([1, 2, 2.5], [ACCEPT, ACCEPT, ACCEPT]),
+        ([0, 0], [ACCEPT, REJECT]),
+        ([5, 4.9, 5.1], [ACCEPT, REJECT, ACCEPT]),
+        ([5, 4.5, 4.6, 5.1], [ACCEPT, REJECT, REJECT, ACCEPT]),  # reordered, not a jump
+        ([100, 1, 101], [ACCEPT, REJECT, ACCEPT]),  # one wrong stamp
+        ([100, 1, 2, 3, 2.9, 4], [ACCEPT, REJECT, NEW, ACCEPT, REJECT, ACCEPT]),  # a bag that starts again
+        ([1, 1000, 2, 3], [ACCEPT, ACCEPT, REJECT, NEW]),  # one stamp from the future
+        ([100, 50, 40, 41], [ACCEPT, REJECT, REJECT, NEW]),
+    ],
+)
+def test_stamps_must_move_forward_or_begin_anew(seconds: list[float], verdicts: list[StampVerdict]) -> None:
+    guard = StampGuard(jump_seconds=1.0)
+    assert [guard.check(int(second * NANOSECONDS)) for second in seconds] == verdicts
+
+
+def test_without_permission_no_new_time_line_begins() -> None:
+    guard = StampGuard()
+    assert [guard.check(s * NANOSECONDS, may_begin_anew=False) for s in (100, 1, 2, 101)] == [
+        ACCEPT,
+        REJECT,
+        REJECT,
+        ACCEPT,
+    ]
+
+
+def test_a_guard_that_forgot_takes_any_stamp() -> None:
+    guard = StampGuard()
+    guard.check(100)
+    guard.forget()
+    assert guard.check(1) is ACCEPT
+
+
+def test_stamps_are_whole_nanoseconds() -> None:
+    assert stamp_nanoseconds(SimpleNamespace(sec=1_700_000_000, nanosec=999_999_999)) == 1_700_000_000_999_999_999
+
+
+def camera_info(k: list[float], p: list[float] | None = None, **changes: object) -> SimpleNamespace:
+    region = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0)
+    fields = {
+        'width': 640,
+        'height': 480,
+        'k': np.array(k),
+        'p': np.array(p or [0.0] * 12),
+        'd': [],
+        'binning_x': 0,
+        'binning_y': 0,
+        'roi': region,
+    }
+    return SimpleNamespace(**{**fields, **changes})
+
+
+K = [500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0]
+
+
+def test_k_is_the_camera_of_the_raw_image_and_p_that_of_the_rectified() -> None:
+    p = [400.0, 0.0, 310.0, 0.0, 0.0, 410.0, 230.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    assert intrinsics_from_camera_info(camera_info(K, p)) == Intrinsics(500.0, 510.0, 320.0, 240.0, 640, 480)
+    assert intrinsics_from_camera_info(camera_info(K, p), rectified=True) == Intrinsics(
+        400.0, 410.0, 310.0, 230.0, 640, 480
+    )
+
+
+def test_a_zero_k_means_uncalibrated() -> None:
+    assert intrinsics_from_camera_info(camera_info([0.0] * 9)) is None
+
+
+@pytest.mark.parametrize('index', range(9))
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused(index: int, value: float) -> None:
+    k = list(K)
+    k[index] = value
+    with pytest.raises(CalibrationError) as refused:
+        intrinsics_from_camera_info(camera_info(k))
+    assert refused.value.cause == 'non-finite calibration'
+
+
+@pytest.mark.parametrize('index', [0, 4])
+def test_negative_focal_lengths_are_refused(index: int) -> None:
+    k = list(K)
+    k[index] = -500.0
+    with pytest.raises(CalibrationError, match='must be > 0'):
+        intrinsics_from_camera_info(camera_info(k))
+
+
+def test_region_and_binning_lead_from_the_full_sensor_to_the_delivered_image() -> None:
+    """REP-104: a pixel of the delivered image sees the same ray as those of the sensor that it was made of."""
+    region = SimpleNamespace(x_offset=100, y_offset=40, width=400, height=300)
+    camera = intrinsics_from_camera_info(camera_info(K, roi=region, binning_x=2, binning_y=2))
+    assert camera is not None and (camera.width, camera.height) == (200, 150)
+    # Delivered pixel 30 covers sensor pixels 160 and 161, whose centre is 160.5.
+    assert (30 - camera.cx) / camera.fx == pytest.approx((160.5 - 320.0) / 500.0)
+    assert (10 - camera.cy) / camera.fy == pytest.approx((60.5 - 240.0) / 510.0)
+
+
+def test_distortion_is_noticed() -> None:
+    assert not is_distorted(camera_info(K))
+    assert not is_distorted(camera_info(K, d=[0.0] * 5))
+    assert is_distorted(camera_info(K, d=[-0.3, 0.1, 0.0, 0.0, 0.0]))
+
+
+def test_waiting_for_a_calibration_ends_with_the_first_of_the_right_size() -> None:
+    calibration, camera = LatestCalibration(), Intrinsics(500.0, 500.0, 320.0, 240.0, 640, 480)
+    assert calibration.wait_for(640, 480, timeout=0.0) is None
+    threading.Timer(0.05, calibration.set, [camera]).start()
+    assert calibration.wait_for(640, 480, timeout=10.0) == camera
+    assert calibration.wait_for(320, 240, timeout=0.0) == camera  # nothing better came: the caller sees the mismatch
+
+
+def test_a_camera_that_says_it_is_uncalibrated_is_not_waited_for() -> None:
+    calibration = LatestCalibration()
+    calibration.set(None)
+    assert calibration.wait_for(640, 480, timeout=60.0) is None
+
+
+def detection(side: str = 'left', size: tuple[float, float] = (20.0, 10.0), score: float = 0.9, identity: str = '7'):
+    hypotheses = [SimpleNamespace(hypothesis=SimpleNamespace(class_id=side, score=score))] if side else []
+    center = SimpleNamespace(position=SimpleNamespace(x=100.0, y=50.0), theta=0.0)
+    box = SimpleNamespace(center=center, size_x=size[0], size_y=size[1])
+    return SimpleNamespace(results=hypotheses, bbox=box, id=identity)
+
+
+def test_detections_become_boxes_with_side_score_and_id() -> None:
+    hands, problems = detections_from_message(
+        SimpleNamespace(detections=[detection(), detection('Right', identity='x')])
+    )
+    assert problems == []
+    np.testing.assert_allclose(hands[0].box, [90.0, 45.0, 110.0, 55.0])
+    assert [(hand.side, hand.score, hand.track_id) for hand in hands] == [
+        (HandSide.LEFT, 0.9, 7),
+        (HandSide.RIGHT, 0.9, -1),
+    ]
+
+
+def test_the_best_hypothesis_decides() -> None:
+    both = detection('left', score=0.4)
+    both.results.append(SimpleNamespace(hypothesis=SimpleNamespace(class_id='right', score=0.6)))
+    hands, _ = detections_from_message(SimpleNamespace(detections=[both]))
+    assert hands[0].side is HandSide.RIGHT and hands[0].score == 0.6
+
+
+@pytest.mark.parametrize(
+    'bad',
+    [
+        detection('foot'),
+        detection(''),
+        detection(size=(0.0, 5.0)),
+        detection(size=(np.nan, 5.0)),
+        detection(score=1.5),
+        detection(score=np.nan),
+    ],
+)
+def test_a_bad_detection_is_left_out_and_the_others_stay(bad: SimpleNamespace) -> None:
+    hands, problems = detections_from_message(SimpleNamespace(detections=[bad, detection()]))
+    assert len(hands) == 1 and len(problems) == 1
+    assert problems[0].startswith('detection 0:')
+
+
+def test_detections_are_found_by_the_stamp_of_their_image() -> None:
+    buffer = DetectionBuffer()
+    buffer.add(5, ())
+    assert buffer.wait_for(5, timeout=0.0) == ()
+    assert buffer.wait_for(6, timeout=0.0) is None
+    threading.Timer(0.05, buffer.add, [6, ()]).start()
+    assert buffer.wait_for(6, timeout=10.0) == ()
+
+
+def test_old_detections_are_forgotten() -> None:
+    buffer = DetectionBuffer(capacity=3)
+    for stamp in range(10):
+        buffer.add(stamp, ())
+    assert [buffer.wait_for(stamp, 0.0) for stamp in (6, 7, 8, 9)] == [None, (), (), ()]
+
+
+def test_every_rejection_is_counted_but_each_cause_is_logged_once_per_period() -> None:
+    now, logged = [0.0], []
+    accounting = Accounting(logged.append, period=5.0, clock=lambda: now[0])
+    for _ in range(3):
+        accounting.reject('/image', 'truncated', '10 of 20 bytes')
+    accounting.reject('/image', 'zero size', '0x0')
+    assert logged == ['/image: 10 of 20 bytes', '/image: 0x0']
+    now[0] = 5.0
+    accounting.reject('/image', 'truncated', '11 of 20 bytes')
+    counters = accounting.counters()
+    assert logged[-1] == counters.last_error == '/image: 11 of 20 bytes'
+    assert counters.rejected == 5 and counters.by_cause == {'truncated': 4, 'zero size': 1}
+
+
+def test_counts_begin_anew_after_clear() -> None:
+    accounting = Accounting(lambda text: None)
+    accounting.count('received', 4)
+    accounting.reject('/image', 'truncated', 'x')
+    assert accounting.counters().received == 4
+    accounting.clear()
+    counters = accounting.counters()
+    assert (counters.received, counters.rejected, counters.last_error) == (0, 0, '')
