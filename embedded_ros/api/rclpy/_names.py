@@ -1,6 +1,7 @@
 """Rules for names of nodes, namespaces, topics and services, and their expansion to full names."""
 
 import re
+from collections.abc import Callable
 
 from rclpy.exceptions import (
     InvalidNamespaceException,
@@ -11,10 +12,11 @@ from rclpy.exceptions import (
 )
 
 MAX_NAME_LENGTH = 255
+ErrorClass = Callable[[str, str, int], NameValidationException]  # name, message, where
 SUBSTITUTIONS = ('node', 'ns', 'namespace')
 
 
-def _check_characters(name: str, error: type[NameValidationException], extra: str, kind: str) -> None:
+def _check_characters(name: str, error: ErrorClass, extra: str, kind: str) -> None:
     if not name:
         raise error(name, f'{kind} must not be empty', 0)
     if len(name) > MAX_NAME_LENGTH:
@@ -25,7 +27,7 @@ def _check_characters(name: str, error: type[NameValidationException], extra: st
         raise error(name, f'{kind} must not contain characters other than alphanumerics, {allowed}', wrong.start())
 
 
-def _check_tokens(name: str, error: type[NameValidationException], kind: str) -> None:
+def _check_tokens(name: str, error: ErrorClass, kind: str) -> None:
     digit = re.search(r'(^|/)[0-9]', name)
     if digit:
         raise error(name, f'{kind} token must not start with a number', digit.end() - 1)
@@ -35,7 +37,7 @@ def _check_tokens(name: str, error: type[NameValidationException], kind: str) ->
         raise error(name, f"{kind} must not end with '/'", len(name) - 1)
 
 
-def _topic_error(is_service: bool) -> type[NameValidationException]:
+def _topic_error(is_service: bool) -> ErrorClass:
     return InvalidServiceNameException if is_service else InvalidTopicNameException
 
 

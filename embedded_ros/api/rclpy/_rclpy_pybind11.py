@@ -1,5 +1,7 @@
 """Exceptions that ROS 2 raises from its C layer, under the module name users import them from."""
 
+# ruff: noqa: N818 - ROS 2 gave the exceptions their names
+
 
 class RCLError(RuntimeError):
     """The client library refused an operation."""

@@ -1,5 +1,6 @@
 """Exceptions of the public API."""
 
+# ruff: noqa: N818 - ROS 2 gave the exceptions their names
 from typing import Any
 
 from rclpy._rclpy_pybind11 import InvalidHandle

@@ -1,5 +1,6 @@
 """Executors: wait for work of their nodes and run the callbacks."""
 
+# ruff: noqa: N818 - ROS 2 gave the exceptions their names
 from __future__ import annotations
 
 import inspect

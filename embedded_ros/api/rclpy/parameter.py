@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rclpy._arguments import node_matches, parse_yaml, read_parameter_file
 
@@ -73,7 +73,7 @@ def _value_field(kind: _Type) -> str:
 class Parameter:
     """A name, a type and a value; the type is inferred where it is not given."""
 
-    Type = _Type
+    Type: TypeAlias = _Type
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, name: str, type_: _Type | None = None, value: Any = None):

@@ -1,5 +1,6 @@
 """Quality of service profiles."""
 
+# ruff: noqa: N818 - ROS 2 gave the exceptions their names
 from __future__ import annotations
 
 from enum import Enum, IntEnum

@@ -51,7 +51,7 @@ def from_dds(qos: Qos) -> EndpointQos:
         value = getattr(qos[policy], attribute) if policy in qos else INFINITE
         return None if value == INFINITE else value
 
-    history = qos[Policy.History] if Policy.History in qos else None
+    history = qos[Policy.History] if Policy.History in qos else None  # noqa: SIM401 - Qos has no get
     return EndpointQos(
         depth=getattr(history, 'depth', 0),
         reliable=qos[Policy.Reliability] != Policy.Reliability.BestEffort,

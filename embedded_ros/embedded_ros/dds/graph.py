@@ -163,7 +163,7 @@ class Graph:
         """All nodes of the graph, those of this participant first."""
         with self._lock:
             while (sample := take(self._others)) is not None:
-                message = message_store().deserialize_cdr(memoryview(sample[0]), DISCOVERY_TYPE)
+                message: Any = message_store().deserialize_cdr(memoryview(sample[0]), DISCOVERY_TYPE)
                 self._remote[bytes(message.gid.data[:GUID_BYTES])] = [
                     NodeInfo(
                         entry.node_name,

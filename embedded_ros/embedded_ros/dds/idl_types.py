@@ -3,11 +3,13 @@
 import functools
 from typing import Any
 
-from cyclonedds.idl import make_idl_struct, types
+from cyclonedds.idl import make_idl_struct
+from cyclonedds.idl import types as idl_types
 from rosbags.interfaces import Nodetype
 
 from embedded_ros.messages.store import message_store
 
+types: Any = idl_types  # its generics are made at run time
 NUMBERS = ('int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'float32', 'float64')
 BASE_TYPES = {name: getattr(types, name) for name in NUMBERS} | {
     'bool': bool,

@@ -89,7 +89,7 @@ def message_class(type_name: str) -> type[Message]:
         'FIELDS': fields,
     }
     body.update({field: _field_property(field, type_) for field, type_ in fields.items()})
-    body.update({key: bytes([value]) if kind_ == 'byte' else value for key, kind_, value in constants})
+    body.update({key: bytes([int(value)]) if kind_ == 'byte' else value for key, kind_, value in constants})
     return type(name, (Message,), body)
 
 

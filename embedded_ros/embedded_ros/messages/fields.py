@@ -4,6 +4,7 @@ The checks are those of ROS 2's generated setters with ROS_PYTHON_CHECK_FIELDS=1
 fields, numpy arrays in unbounded sequences. What passes here passes in every ROS distribution.
 """
 
+# ruff: noqa: D102 - the methods are documented once, in FieldType
 import array
 import math
 from collections.abc import Callable
@@ -131,7 +132,7 @@ class FloatField(FieldType):
 class NestedField(FieldType):
     """A sub-message."""
 
-    def __init__(self, type_name: str, message_class: Callable[[str], type]):
+    def __init__(self, type_name: str, message_class: Callable[[str], Any]):
         self.type_name = type_name
         self.label = type_name.replace('/msg/', '/')
         self._class = message_class
@@ -210,7 +211,7 @@ class NumericSequenceField(FieldType):
 
     def from_wire(self, value: Any) -> Any:
         result = array.array(self.code)
-        result.frombytes(memoryview(np.ascontiguousarray(value)).cast('B'))
+        result.frombytes(np.ascontiguousarray(value).view(np.uint8).data)
         return result
 
 
@@ -247,7 +248,7 @@ def number_field(name: str) -> FieldType:
     return FloatField(name) if name.startswith('float') else IntegerField(name)
 
 
-def field_type(description: Any, message_class: Callable[[str], type]) -> FieldType:
+def field_type(description: Any, message_class: Callable[[str], Any]) -> FieldType:
     """Field type for rosbags' description of a field; `message_class` looks up sub-messages by name."""
     kind, argument = Nodetype(description[0]), description[1]
     if kind is Nodetype.NAME:
