@@ -120,7 +120,7 @@ class Executor:
         return future
 
     def shutdown(self, timeout_sec: float | None = None) -> bool:
-        """Stop; spin() returns or raises ShutdownException. The nodes are kept alive."""
+        """Stop: spin() returns. The nodes stay alive."""
         self._is_shutdown = True
         self.wake()
         for node in self.get_nodes():
@@ -177,11 +177,11 @@ class Executor:
             try:
                 conditions = [c for entity in free if not entity._destroyed for c in entity.conditions()]
                 self._conditions.update(conditions)
+                self._conditions.wait(pause)
             except DDSException:
-                if not any(entity._destroyed for entity in free) and self._context.ok():
+                # Entities, or with the context everything, may be deleted by another thread meanwhile.
+                if self._context.ok() and not any(entity._destroyed for entity in free):
                     raise
-                continue
-            self._conditions.wait(pause)
 
     def _run(self, work: _Work) -> None:
         try:
@@ -207,7 +207,7 @@ class Executor:
         """Run one callback, or return when the time is over."""
         try:
             work = self._wait_for_work(timeout_sec)
-        except TimeoutException:
+        except (TimeoutException, ShutdownException):
             return
         self._execute(work)
 
