@@ -63,7 +63,7 @@ class Hand3R(nn.Module):
     def encode(self, frame: Frame, boxes: HandBoxes) -> EncodedFrame:
         """Both encoders and the articulation head: the part of ``step`` that needs no state (eqs. 1, 2, left of 6)."""
         self._check_boxes(boxes, len(frame.image))
-        return EncodedFrame(self.scene.encode(frame.image), self.hand(boxes.crops))
+        return EncodedFrame(self.scene.encode(frame), self.hand(boxes.crops))
 
     def decode(
         self,

@@ -22,6 +22,7 @@ class SceneState:
     initial_tokens: Tensor  # [B, S, D] what a reset restores
     initial_memory: Tensor  # [B, M, 2D] what a reset restores
     started: bool = False  # False until the first frame was processed (its pose token is a learned constant)
+    fresh: Tensor | None = None  # [B] bool, the next frame is the first since the start or a reset; None: none is
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Frame:
     image: Tensor  # [B, 3, H, W] in [-1, 1]
     update: Tensor | None = None  # [B] bool, False leaves state and memory as they were; None: all True
     reset: Tensor | None = None  # [B] bool, True restores the initial state after this frame; None: all False
+    ray_map: Tensor | None = None  # [B, H, W, 6] known camera: centre and CUT3R's ray vector, in the world frame
+    has_image: Tensor | None = None  # [B] bool, False ignores the image and never updates; None: all True
+    has_ray_map: Tensor | None = None  # [B] bool, False ignores the ray map; None: all True where ray_map is given
+    mark_missing: bool = False  # add learned tokens for a missing image or ray map, as CUT3R's offline entry point
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class DPTHead(nn.Module):
         self.refine = nn.Conv2d(config.dpt_output_width, config.dpt_output_width, 3, padding=1)
         self.output = nn.Conv2d(config.dpt_output_width, channels, 1)
         # Tokens are channels-last already; keeping that layout is up to twice as fast at small widths.
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def output_layer(self) -> nn.Conv2d:

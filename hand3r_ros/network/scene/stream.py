@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import NamedTuple
 
@@ -14,6 +13,8 @@ from hand3r_ros.network.scene.decoder import DecoderOutput, DualDecoder
 from hand3r_ros.network.scene.encoder import SceneEncoder, SceneTokens
 from hand3r_ros.network.scene.heads import DenseHeads, PoseHead
 from hand3r_ros.network.scene.memory import PoseMemory
+from hand3r_ros.network.scene.ray_maps import RayMapEncoder
+from hand3r_ros.network.scene.state_update import gated_tokens, updated_state
 from hand3r_ros.network.types import Frame, ScenePrediction, SceneState
 
 POSE_TOKEN_POSITION = -1
@@ -52,6 +53,7 @@ class SceneStream(nn.Module):
             config.rope_base,
             config.rope_half,
         )
+        self.ray_maps = RayMapEncoder(config) if config.ray_map_depth else None
         self.state_tokens = nn.Parameter(0.02 * torch.randn(config.state_size, config.encoder_width))
         self.state_embedding = nn.Linear(config.encoder_width, config.decoder_width)
         self.first_pose_token = nn.Parameter(0.02 * torch.randn(1, 1, config.decoder_width))
@@ -65,11 +67,24 @@ class SceneStream(nn.Module):
         tokens = self.state_embedding(self.state_tokens)[None].expand(batch, -1, -1)
         positions = state_positions(self.config, tokens.device).expand(batch, -1, -1)
         memory = self.memory.initial_slots.expand(batch, -1, -1)
-        return SceneState(tokens, positions, memory, tokens, memory)
+        fresh = torch.ones(batch, dtype=torch.bool, device=tokens.device)
+        return SceneState(tokens, positions, memory, tokens, memory, fresh=fresh)
 
-    def encode(self, image: Tensor) -> SceneTokens:
-        """Image [B, 3, H, W] in [-1, 1], sides multiples of the patch size, to tokens F_s (eq. 1)."""
-        return self.image_encoder(image)
+    def encode(self, frame: Frame) -> SceneTokens:
+        """Tokens F_s (eq. 1) of an image [B, 3, H, W] in [-1, 1] and, if the frame has one, its ray map.
+
+        Raises:
+            ValueError: wrong shapes, or a ray map for a network without ray-map encoder.
+
+        """
+        image = None
+        if frame.has_image is None or bool(frame.has_image.any()):
+            image = self.image_encoder(frame.image)
+        if image is not None and frame.ray_map is None and frame.has_image is None and not frame.mark_missing:
+            return image
+        if self.ray_maps is None:
+            raise ValueError('Frame needs ray maps or stand-ins for missing images, which this network does not have')
+        return self.ray_maps(frame, image)
 
     def step(
         self,
@@ -81,11 +96,11 @@ class SceneStream(nn.Module):
     ) -> SceneStep:
         """One frame: decode it against the state, read the heads, update the state.
 
-        ``encoded`` are the tokens of ``frame.image`` where the caller has them already; ``dense`` names the optional
+        ``encoded`` are the tokens of ``frame`` where the caller has them already; ``dense`` names the optional
         maps to compute ('world', 'rgb').
         """
         if encoded is None:
-            encoded = self.encode(frame.image)
+            encoded = self.encode(frame)
         if len(encoded.tokens) != len(state.tokens):
             raise ValueError(f'the state is for {len(state.tokens)} sequences, the frame for {len(encoded.tokens)}')
         summary = encoded.tokens.mean(dim=1, keepdim=True)
@@ -108,7 +123,10 @@ class SceneStream(nn.Module):
             rgb=maps.rgb,
         )
         memory = self.memory.write(state.memory, summary, pose_token)
-        return SceneStep(updated_state(state, frame, decoded.state, memory), prediction, fused_prompts)
+        tokens = (
+            decoded.state if decoded.state_logit is None else gated_tokens(state, decoded.state, decoded.state_logit)
+        )
+        return SceneStep(updated_state(state, frame, tokens, memory), prediction, fused_prompts)
 
     def _decode(
         self, state: SceneState, encoded: SceneTokens, summary: Tensor, prompts: PaddedPrompts | None
@@ -123,13 +141,23 @@ class SceneStream(nn.Module):
             if prompts.valid is not None:
                 always = prompts.valid.new_ones(len(prompts.valid), 1 + encoded.tokens.shape[1])
                 valid = torch.cat((always, prompts.valid), dim=1)
-        return self.decoder(torch.cat(tokens, 1), torch.cat(positions, 1), state.tokens, state.positions, valid)
+        return self.decoder(
+            torch.cat(tokens, 1),
+            torch.cat(positions, 1),
+            state.tokens,
+            state.positions,
+            valid,
+            with_state_logit=self.config.state_update == 'ttt3r',
+        )
 
     def _pose_token(self, state: SceneState, summary: Tensor) -> Tensor:
         """[B, 1, D] learned for the very first frame, recalled from the memory afterwards."""
         if not state.started:
             return self.first_pose_token.expand(len(summary), -1, -1)
-        return self.memory.read(summary, state.memory)
+        recalled = self.memory.read(summary, state.memory)
+        if self.config.pose_token_after_reset == 'learned' and state.fresh is not None:
+            return torch.where(state.fresh[:, None, None], self.first_pose_token, recalled)
+        return recalled
 
 
 def state_positions(config: SceneConfig, device: torch.device | None = None) -> Tensor:
@@ -140,16 +168,3 @@ def state_positions(config: SceneConfig, device: torch.device | None = None) -> 
     columns = math.isqrt(config.state_size)
     columns += columns % 2
     return torch.stack((index // columns, index % columns), dim=-1)[None]
-
-
-def updated_state(state: SceneState, frame: Frame, tokens: Tensor, memory: Tensor) -> SceneState:
-    """The state after ``frame``: new values where it updates, initial values where it resets."""
-    if frame.update is not None:
-        keep = ~frame.update.to(torch.bool)[:, None, None]
-        tokens = torch.where(keep, state.tokens, tokens)
-        memory = torch.where(keep, state.memory, memory)
-    if frame.reset is not None:
-        reset = frame.reset.to(torch.bool)[:, None, None]
-        tokens = torch.where(reset, state.initial_tokens, tokens)
-        memory = torch.where(reset, state.initial_memory, memory)
-    return dataclasses.replace(state, tokens=tokens, memory=memory, started=True)
