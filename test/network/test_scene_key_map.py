@@ -69,7 +69,7 @@ def test_every_tensor_lands_in_its_parameter() -> None:
 
 def test_a_tied_tensor_may_be_stored_under_either_name() -> None:
     checkpoint, key_map = small_checkpoint(), checkpoint_key_map(SMALL)
-    second, first = next(iter(key_map.duplicates.items()))
+    _, first = next(iter(key_map.duplicates.items()))
     expected = checkpoint.pop(first)
     renamed = rename_checkpoint(checkpoint, SMALL)
     assert torch.equal(renamed[key_map.parameters[first]], expected)

@@ -1,0 +1,197 @@
+"""Weights on disk: one safetensors file per preset, with what they belong to in its header.
+
+safetensors holds numbers only, so a file from a stranger can be wrong but cannot run code. The header says which
+preset, configuration and hand model the weights were trained for; anything that does not fit is refused by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hand3r_ros.network.config import Hand3RConfig
+from hand3r_ros.network.hand.config import HandConfig
+from hand3r_ros.network.hand3r import Hand3R
+from hand3r_ros.network.presets import preset as preset_config
+from hand3r_ros.network.prompt import PromptConfig
+from hand3r_ros.network.scene.config import SceneConfig
+
+HEADER_KEY = 'hand3r_ros'
+REQUIRED_METADATA = ('preset', 'hand_model')
+
+
+class WeightsError(RuntimeError):
+    """A weights file is missing, damaged, or not what was asked for; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What the header of a weights file says."""
+
+    path: Path
+    preset: str
+    hand_model: str
+    """Id of the hand model whose rotations and betas the weights predict ('open_hand', 'mano')."""
+    config: Hand3RConfig
+    config_hash: str
+    metadata: Mapping[str, Any]
+    """Everything that was given to ``save_network``."""
+
+
+def save_network(path: Path | str, network: Hand3R, metadata: Mapping[str, Any], half: bool = False) -> None:
+    """Writes all parameters and the header; the file appears completely or not at all.
+
+    Args:
+        path: ending in ``.safetensors``; its folder must exist.
+        network: what to save; its configuration goes into the header.
+        metadata: JSON values; 'preset' and 'hand_model' are required.
+        half: store float16, for a file of half the size.
+
+    Raises:
+        ValueError: required metadata is missing, or cannot be written as JSON.
+
+    """
+    path = Path(path)
+    if absent := [key for key in REQUIRED_METADATA if not isinstance(metadata.get(key), str)]:
+        raise ValueError(f'metadata of {path} must name {absent} as text')
+    try:
+        header = json.dumps(
+            {
+                'metadata': dict(metadata),
+                'config': dataclasses.asdict(network.config),
+                'config_hash': config_hash(network.config),
+            }
+        )
+    except TypeError as error:
+        raise ValueError(f'metadata of {path} must consist of JSON values: {error}') from error
+    tensors = {
+        name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    temporary = path.with_name(path.name + '.tmp')
+    save_file(tensors, temporary, metadata={HEADER_KEY: header})
+    temporary.replace(path)
+
+
+def load_network(weights_dir: Path | str, preset: str) -> tuple[Hand3R, WeightsInfo]:
+    """The network of a preset with the weights of ``<weights_dir>/<preset>.safetensors``, in evaluation mode.
+
+    Raises:
+        ValueError: there is no such preset.
+        WeightsError: the file is missing, truncated, not one of ours, of another preset or size, or not finite.
+
+    """
+    wanted = preset_config(preset)
+    info = read_weights_info(Path(weights_dir) / f'{preset}.safetensors')
+    if info.preset != preset:
+        raise WeightsError(f'{info.path} holds weights of preset {info.preset!r}, not {preset!r}: use its own name')
+    # Fusion is a property of the weights: those of the two public checkpoints come without it.
+    wanted = dataclasses.replace(wanted, fusion=info.config.fusion)
+    if info.config != wanted:
+        differences = '; '.join(_differences(dataclasses.asdict(info.config), dataclasses.asdict(wanted)))
+        raise WeightsError(
+            f'{info.path} was made for another {preset!r} configuration ({differences}): train or convert it again '
+            'with this version'
+        )
+    # Initialising parameters that are about to be replaced takes half a minute at full size.
+    with torch.device('meta'):
+        network = Hand3R(wanted)
+    network.to_empty(device='cpu')
+    network.load_state_dict(_checked_tensors(info.path, network.state_dict()))
+    return network.eval(), info
+
+
+def read_weights_info(path: Path | str) -> WeightsInfo:
+    """The header of a weights file, without reading its tensors.
+
+    Raises:
+        WeightsError: the file is missing, truncated or not one of ours.
+
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(
+            f'weights file {path} does not exist: check the parameter weights_dir, or make the file with '
+            '`hand3r train` or `hand3r convert`'
+        )
+    try:
+        with safe_open(path, framework='pt') as file:
+            header = (file.metadata() or {}).get(HEADER_KEY)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f'{path} is damaged or no safetensors file ({error}): copy or download it again') from error
+    if header is None:
+        raise WeightsError(
+            f'{path} is a safetensors file, but not one of hand3r_ros (no {HEADER_KEY!r} in its header): '
+            'public checkpoints must be converted with `hand3r convert`'
+        )
+    try:
+        content = json.loads(header)
+        metadata = content['metadata']
+        preset, hand_model = (str(metadata[key]) for key in REQUIRED_METADATA)
+        config = _config_from(content['config'])
+        return WeightsInfo(path, preset, hand_model, config, str(content['config_hash']), metadata)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(
+            f'the header of {path} cannot be read ({type(error).__name__}: {error}): '
+            'it was written by another version of hand3r_ros or edited'
+        ) from error
+
+
+def config_hash(config: Hand3RConfig) -> str:
+    """Sixteen hexadecimal digits that change with any field of the configuration."""
+    text = json.dumps(dataclasses.asdict(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _checked_tensors(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The file's tensors as float32, after comparing names and shapes and looking for NaN."""
+    try:
+        with safe_open(path, framework='pt') as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f'{path} is damaged ({error}): copy or download it again') from error
+    problems = [f'{name} is missing' for name in sorted(expected.keys() - tensors.keys())]
+    problems += [f'{name} is unknown' for name in sorted(tensors.keys() - expected.keys())]
+    problems += [
+        f'{name} is {list(tensors[name].shape)} instead of {list(expected[name].shape)}'
+        for name in sorted(expected.keys() & tensors.keys())
+        if tensors[name].shape != expected[name].shape
+    ]
+    if not problems:
+        problems = [f'{name} is not finite' for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if problems:
+        more = f' and {len(problems) - 3} more' if len(problems) > 3 else ''
+        raise WeightsError(f'the tensors of {path} do not fit the network: {"; ".join(problems[:3])}{more}')
+    return {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
+
+
+def _config_from(content: Mapping[str, Any]) -> Hand3RConfig:
+    """Inverse of ``dataclasses.asdict`` after JSON; fields that an older file lacks take their defaults."""
+    parts: dict[str, type] = {'scene': SceneConfig, 'hand': HandConfig, 'prompt': PromptConfig}
+    nested = {name: kind(**_with_tuples(content[name])) for name, kind in parts.items()}
+    return Hand3RConfig(**nested, **{name: value for name, value in content.items() if name not in parts})
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = '') -> list[str]:
+    """Fields that differ, as 'scene.encoder_width is 192 instead of 256'."""
+    differences: list[str] = []
+    for name, value in wanted.items():
+        if isinstance(value, Mapping):
+            differences += _differences(found[name], value, f'{prefix}{name}.')
+        elif found[name] != value:
+            differences.append(f'{prefix}{name} is {found[name]} instead of {value}')
+    return differences
