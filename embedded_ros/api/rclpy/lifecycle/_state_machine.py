@@ -1,4 +1,4 @@
-"""The state machine of managed nodes: states, transitions and where they lead (design.ros2.org/articles/node_lifecycle).
+"""The state machine of managed nodes: states, transitions and where they lead (design.ros2.org, node lifecycle).
 
 Pure data and rules; running callbacks and publishing is the node's business.
 """
