@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ class RenderedData:
         if not file.exists():
             raise FileNotFoundError(f'{directory} holds no rendered data: make it with `hand3r render {directory}`')
         layout = RenderedDataLayout(**json.loads(file.read_text()))
-        mode = 'r+' if writable else 'r'
+        mode: Literal['r+', 'r'] = 'r+' if writable else 'r'
         arrays = {name: np.load(directory / f'{name}.npy', mmap_mode=mode) for name in layout.shapes()}
         return cls(directory, layout, arrays)
 

@@ -53,7 +53,6 @@ def render_row(job: RenderingJob) -> None:
         height=layout.height * OVERSAMPLING,
         frames=layout.frames,
         fps=FRAMES_PER_SECOND,
-        split=layout.split,
     )
     sequence = Sequence(sequence_seed(layout.split, job.row), config)
     for index in range(layout.frames):

@@ -1,0 +1,162 @@
+"""``hand3r benchmark``: speed and memory of the network, the online pipeline and what the node adds around it.
+
+Numbers belong to the machine they were measured on; compare rows of one run. Medians over all measured frames, after
+a warm-up. Memory is the resident set of this process.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from hand3r_ros.hand_model.sides import HandSide
+from hand3r_ros.network.checkpoints import load_network
+from hand3r_ros.network.hand3r import Hand3R
+from hand3r_ros.network.types import Frame, HandBoxes
+from hand3r_ros.online.config import ReconstructorConfig
+from hand3r_ros.online.factory import build_reconstructor
+from hand3r_ros.online.reconstructor import OnlineReconstructor
+from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
+from hand3r_ros.synthetic.sequence import SceneConfig, Sequence
+from hand3r_ros.synthetic.splits import sequence_seed
+
+WARM_UP = 5
+RENDERED_FRAMES = 20  # drawn once, then shown again and again, forwards and backwards
+NODE_POINTS = 50_000
+
+
+def run_benchmark(preset: str, weights_dir: Path | None, frames: int, threads: int, out: Path | None = None) -> str:
+    """Measures everything and returns it as text; ``out`` also gets it as JSON."""
+    torch.set_num_threads(threads)
+    numbers: dict[str, float] = {}
+    reconstructor = build_reconstructor(ReconstructorConfig(preset=preset, weights_dir=weights_dir))
+    camera_frames = rendered_camera_frames()
+    numbers |= network_numbers(load_network(weights_dir, preset)[0])
+    online, result = online_numbers(reconstructor, camera_frames, frames)
+    numbers |= online
+    numbers |= node_numbers(camera_frames[0], result)
+    if out is not None:
+        out.write_text(json.dumps(numbers, indent=1))
+    head = f'{preset}, {threads} thread(s), {platform.machine()}, torch {torch.__version__}, {frames} frames of 640x480'
+    return '\n'.join([head, *(f'{name:<52} {value:10.2f}' for name, value in numbers.items())])
+
+
+def rendered_camera_frames() -> list[CameraFrame]:
+    """Frames of 640 x 480 with two boxes each, whatever the scene holds."""
+    sequence = Sequence(sequence_seed('validation', 0), SceneConfig(width=640, height=480, frames=RENDERED_FRAMES))
+    boxes = (
+        HandDetection(np.array([150.0, 220.0, 270.0, 340.0]), HandSide.LEFT, 1.0),
+        HandDetection(np.array([360.0, 230.0, 480.0, 350.0]), HandSide.RIGHT, 1.0),
+    )
+    rendered = [sequence.frame(index) for index in range(len(sequence))]
+    return [CameraFrame(frame.image, 0, frame.intrinsics, boxes) for frame in rendered]
+
+
+def median_milliseconds(function: Callable[[], object], repetitions: int) -> float:
+    """Median wall time of a call."""
+    seconds = []
+    for _ in range(repetitions):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(seconds))
+
+
+def network_numbers(network: Hand3R) -> dict[str, float]:
+    """The bare network at its working resolution, 0 to 2 hands."""
+    config = network.config
+    height, width = round(config.image_long_side * 3 / 4) // 16 * 16, config.image_long_side
+    crop = config.hand.crop_size
+    frame = Frame(torch.rand(1, 3, height, width) * 2.0 - 1.0)
+    boxes = torch.tensor([[0.2, 0.4, 0.45, 0.75], [0.55, 0.4, 0.8, 0.75]]) * torch.tensor([width, height] * 2)
+    numbers = {}
+    network.eval()
+    for hands in range(3):
+        given = HandBoxes(
+            torch.rand(hands, 3, crop, crop), boxes[:hands], torch.arange(hands) == 1, torch.zeros(hands).long()
+        )
+        with torch.inference_mode():
+            state = network.init_state(1)
+            for _ in range(WARM_UP):
+                state, _ = network.step(state, frame, given)
+            fixed = state
+            numbers[f'network {width}x{height}, {hands} hands: ms per frame'] = median_milliseconds(
+                lambda fixed=fixed, given=given: network.step(fixed, frame, given),  # type: ignore[misc]
+                20,
+            )
+    return numbers
+
+
+def online_numbers(
+    reconstructor: OnlineReconstructor, camera_frames: list[CameraFrame], frames: int
+) -> tuple[dict[str, float], FrameResult]:
+    """The whole pipeline frame by frame, and how memory moves over the run."""
+    cycle = camera_frames + camera_frames[-2:0:-1]
+    seconds, memory = [], []
+    stages: list[object] = []
+    for index in tqdm(range(frames + WARM_UP), desc='online', mininterval=2.0):
+        source = cycle[index % len(cycle)]
+        frame = CameraFrame(source.image, round(index * 1e8), source.intrinsics, source.detections)
+        start = time.perf_counter()
+        result = reconstructor.process(frame)
+        if index >= WARM_UP:
+            seconds.append(time.perf_counter() - start)
+            stages.append(result.seconds)
+            memory.append(resident_mebibytes())
+    tenth = max(1, len(memory) // 10)
+    numbers = {
+        'online, 2 hands: ms per frame, median': 1e3 * float(np.median(seconds)),
+        'online, 2 hands: ms per frame, 95 %': 1e3 * float(np.percentile(seconds, 95)),
+        'online, 2 hands: frames per second': 1.0 / float(np.median(seconds)),
+    }
+    for stage in ('prepare', 'detect', 'network', 'pose', 'hands', 'mapping'):
+        numbers[f'  of that {stage}, ms'] = 1e3 * float(np.median([getattr(s, stage) for s in stages]))
+    numbers['memory, first tenth of the run, MiB'] = float(np.mean(memory[:tenth]))
+    numbers['memory, last tenth of the run, MiB'] = float(np.mean(memory[-tenth:]))
+    return numbers, result
+
+
+def node_numbers(camera_frame: CameraFrame, result: FrameResult) -> dict[str, float]:
+    """What the node adds: image message to array, result to all messages. Needs ROS 2 or embedded_ros."""
+    try:
+        from std_msgs.msg import Header
+    except ImportError:
+        return {}
+    from hand3r_ros.node import messages, messages_hands, messages_scene
+    from hand3r_ros.node.image_decoding import decode_image
+
+    height, width = camera_frame.image.shape[:2]
+    from sensor_msgs.msg import Image
+
+    image = Image(height=height, width=width, encoding='rgb8', step=3 * width)
+    image.data = messages.packed('B', camera_frame.image)
+    header = Header(frame_id='camera')
+    points = np.random.default_rng(0).uniform(0.2, 3.0, (NODE_POINTS, 3)).astype(np.float32)
+    colors = np.zeros((NODE_POINTS, 3), np.uint8)
+    pieces: dict[str, Callable[[], object]] = {
+        'node: image message to array, ms': lambda: decode_image(image),
+        'node: hands with vertices to message, ms': lambda: messages_hands.hand_mesh_array(
+            header, result.hands, 'open_hand', True
+        ),
+        f'node: {NODE_POINTS} points to message, ms': lambda: messages_scene.point_cloud(header, points, colors),
+        'node: pose and TF to messages, ms': lambda: (
+            messages.pose_stamped(header, result.T_world_camera),
+            messages.transform_stamped(header, 'camera', result.T_world_camera),
+        ),
+    }
+    numbers = {name: median_milliseconds(piece, 50) for name, piece in pieces.items()}
+    numbers['node: overhead in all, ms'] = sum(numbers.values())
+    return numbers
+
+
+def resident_mebibytes() -> float:
+    """Resident memory of this process."""
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * 4096 / 2**20
