@@ -1,0 +1,227 @@
+"""A tabletop scene over time: images with exact depth, segmentation, camera poses and hands, all from one seed.
+
+``Sequence(seed, config)`` plans everything; ``frame(i)`` draws any frame, in any order, always the same bytes.
+The world's z axis points up; the person sits at the near edge (y = 0) of a table and looks along +y.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand3r_ros.geometry import Intrinsics, invert_transform, project_points, transform_points
+from hand3r_ros.hand_model.mirror import mirror_points, mirror_rotations
+from hand3r_ros.hand_model.sides import HandSide
+from hand3r_ros.synthetic import camera_path, instances, splits
+from hand3r_ros.synthetic.actors import Actor, build_actor
+from hand3r_ros.synthetic.camera_effects import CameraEffects, random_effects
+from hand3r_ros.synthetic.geometry_buffer import Part, collect
+from hand3r_ros.synthetic.grasps import grasp_pool
+from hand3r_ros.synthetic.hand_poses import articulation_pool
+from hand3r_ros.synthetic.hands import HandPools, PosedHand, plan_hand, pose_hands
+from hand3r_ros.synthetic.palette import Palette
+from hand3r_ros.synthetic.paths import Array, wander
+from hand3r_ros.synthetic.renderer import Renderer, silhouette_area
+from hand3r_ros.synthetic.room import Table, build_room, build_table, choose_table
+from hand3r_ros.synthetic.shading import Lighting
+from hand3r_ros.synthetic.table_setting import set_table
+from hand3r_ros.synthetic.textures import hsv, texture_bank
+
+_NEAREST_HAND = 0.06  # m; hands that reach nearer to the camera plane have no ground truth
+_SIDES = {'none': (), 'left': (HandSide.LEFT,), 'right': (HandSide.RIGHT,), 'both': (HandSide.LEFT, HandSide.RIGHT)}
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """Size and content of a sequence; a field that is 'mixed' is chosen by the seed."""
+
+    width: int = 320
+    height: int = 240
+    frames: int = 24
+    fps: float = 10.0
+    camera: str = 'mixed'  # 'egocentric', 'third_person' or 'mixed'
+    hands: str = 'mixed'  # 'none', 'left', 'right', 'both' or 'mixed'
+    effects: bool = True  # blur, noise, exposure and white balance of a camera
+
+    def __post_init__(self) -> None:
+        for name in ('width', 'height', 'frames'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
+        if self.fps <= 0.0:
+            raise ValueError(f'fps must be positive, got {self.fps}')
+        if self.camera not in ('egocentric', 'third_person', 'mixed'):
+            raise ValueError(f'camera must be egocentric, third_person or mixed, got {self.camera!r}')
+        if self.hands not in (*_SIDES, 'mixed'):
+            raise ValueError(f'hands must be mixed or one of {", ".join(_SIDES)}, got {self.hands!r}')
+
+
+@dataclass(frozen=True, eq=False)
+class HandTruth:
+    """One hand of one frame, in the camera's optical frame; only hands that lie partly inside the image are listed."""
+
+    side: HandSide
+    instance_id: int  # value of the hand's pixels in the segmentation
+    vertices_camera: NDArray[np.float64]  # (778, 3) m
+    keypoints_camera: NDArray[np.float64]  # (21, 3) m, OpenPose order
+    keypoints_image: NDArray[np.float64]  # (21, 2) px
+    box: NDArray[np.float64]  # (4,) x0 y0 x1 y1, bounds of the projected vertices, clipped to the image, px
+    rotations: NDArray[np.float64]  # (16, 3, 3) of its own side: global orientation to camera axes, then joints
+    betas: NDArray[np.float64]  # (10,)
+    wrist_camera: NDArray[np.float64]  # (3,) m
+    visible_fraction: float  # visible pixels over the pixels of the whole hand without occluders or image border
+
+
+@dataclass(frozen=True, eq=False)
+class RenderedFrame:
+    """A picture and everything known about it."""
+
+    image: NDArray[np.uint8]  # (H, W, 3) RGB
+    depth: NDArray[np.float32]  # (H, W) m along the optical axis, 0 = nothing
+    segmentation: NDArray[np.uint8]  # (H, W), values of ``instances``
+    intrinsics: Intrinsics
+    T_world_camera: NDArray[np.float64]  # (4, 4) optical frame to scene world
+    hands: tuple[HandTruth, ...]
+
+
+class Sequence:
+    """A scene and its motion, all decided by the seed; see ``splits`` for the seeds of each split."""
+
+    def __init__(self, seed: int, config: SceneConfig | None = None) -> None:
+        self.seed = seed
+        self.config = config or SceneConfig()
+        pool = splits.pool_seed(splits.split_of(seed))
+        rng = np.random.default_rng([seed, 1])
+        palette = Palette(np.random.default_rng([seed, 2]), texture_bank(pool))
+        table = choose_table(rng)
+        self._camera = _choose_camera(rng, self.config, table)
+        self.hands = self._plan_hands(np.random.default_rng([seed, 3]), table, pool)
+        skin = palette.add(palette.skin())
+        clothes = palette.add(palette.cloth())
+        arms = [hand.arm(table) for hand in self.hands]
+        self._actors: list[Actor] = [
+            build_actor(palette, hand, arm, skin, clothes) for hand, arm in zip(self.hands, arms, strict=True)
+        ]
+        static = build_room(palette, table) + build_table(palette, table)
+        static += set_table(palette, table, self.hands, arms, self._camera.T_world_camera[:, :3, 3])
+        self._effects = random_effects(rng) if self.config.effects else CameraEffects()
+        self._renderer = Renderer(collect(static), palette.table(), palette.bank, _choose_light(rng, table))
+
+    def __len__(self) -> int:
+        return self.config.frames
+
+    @property
+    def T_world_camera(self) -> NDArray[np.float64]:
+        """(T, 4, 4) camera path, optical frame to scene world."""
+        return self._camera.T_world_camera
+
+    @property
+    def intrinsics(self) -> Intrinsics:
+        """The camera of all frames."""
+        return self._camera.intrinsics
+
+    @property
+    def egocentric(self) -> bool:
+        """Whether the camera is worn by the person whose hands are seen."""
+        return self._camera.egocentric
+
+    def frame(self, index: int) -> RenderedFrame:
+        """Draws frame ``index``.
+
+        Raises:
+            IndexError: the index is outside 0 .. len - 1.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f'frame must be 0 .. {len(self) - 1}, got {index}')
+        T_world_camera = self._camera.T_world_camera[index]
+        parts: list[Part] = [part for actor in self._actors for part in actor.parts(index)]
+        drawn = self._renderer.draw(parts, T_world_camera, self.intrinsics)
+        image = self._effects.apply(drawn.linear, np.random.default_rng([self.seed, 4, index]))
+        truths = (self._truth(hand, index, T_world_camera, drawn.segmentation) for hand in self.hands)
+        hands = tuple(truth for truth in truths if truth is not None)
+        return RenderedFrame(image, drawn.depth, drawn.segmentation, self.intrinsics, T_world_camera, hands)
+
+    def _plan_hands(self, rng: np.random.Generator, table: Table, pool: int) -> list[PosedHand]:
+        choice = self.config.hands
+        if choice == 'mixed':
+            choice = str(rng.choice(['none', 'left', 'right', 'both'], p=[0.06, 0.24, 0.24, 0.46]))
+        pools = HandPools(articulation_pool(pool), grasp_pool(pool))
+        betas = np.clip(rng.normal(0.0, 1.0, 10), -2.5, 2.5)
+        body = self._shoulder_middle(rng, table)
+        motions = []
+        for side in _SIDES[choice]:
+            mirror = 1.0 if side == HandSide.RIGHT else -1.0
+            shoulder = body * [mirror, 1.0, 1.0] + [0.18, 0.0, 0.0]
+            motions.append(plan_hand(rng, side, shoulder, table, self.config.fps, pools, betas))
+        return pose_hands(motions, table)
+
+    def _shoulder_middle(self, rng: np.random.Generator, table: Table) -> Array:
+        """(T, 3) point between the shoulders; it follows a head-worn camera with half of the head's motion."""
+        frames, fps = self.config.frames, self.config.fps
+        if not self._camera.egocentric:
+            rest = np.array([0.0, -0.2, table.height + rng.uniform(0.28, 0.4)])
+            return rest + wander(rng, frames, [0.012, 0.01, 0.006], 1.5 * fps)
+        head = self._camera.T_world_camera[:, :3, 3]
+        return head.mean(0) + 0.5 * (head - head.mean(0)) + [0.0, -0.10, -0.22]
+
+    def _truth(
+        self, hand: PosedHand, index: int, T_world_camera: Array, segmentation: NDArray[np.uint8]
+    ) -> HandTruth | None:
+        motion = hand.motion
+        vertices, keypoints = hand.vertices[index], hand.keypoints[index]
+        rotations, wrist = motion.rotations()[index], motion.wrist[index]
+        if motion.side == HandSide.LEFT:
+            vertices, keypoints, wrist = mirror_points(vertices), mirror_points(keypoints), mirror_points(wrist)
+            rotations = mirror_rotations(rotations)
+        T_camera_world = invert_transform(T_world_camera)
+        vertices = transform_points(T_camera_world, vertices)
+        if vertices[:, 2].min() < _NEAREST_HAND:
+            return None
+        image_points = project_points(vertices, self.intrinsics)
+        limit = np.array([self.intrinsics.width - 1.0, self.intrinsics.height - 1.0])
+        low, high = image_points.min(0), image_points.max(0)
+        if (high <= 0.0).any() or (low >= limit).any():
+            return None
+        rotations[0] = T_camera_world[:3, :3] @ rotations[0]
+        keypoints = transform_points(T_camera_world, keypoints)
+        instance = instances.hand_instance(motion.side)
+        area = silhouette_area(vertices, motion.side, self.intrinsics)
+        visible = np.count_nonzero(segmentation == instance) / max(area, 1.0)
+        return HandTruth(
+            side=motion.side,
+            instance_id=instance,
+            vertices_camera=vertices,
+            keypoints_camera=keypoints,
+            keypoints_image=project_points(keypoints, self.intrinsics),
+            box=np.concatenate([np.maximum(low, 0.0), np.minimum(high, limit)]),
+            rotations=rotations,
+            betas=motion.betas,
+            wrist_camera=transform_points(T_camera_world, wrist[None])[0],
+            visible_fraction=float(min(visible, 1.0)),
+        )
+
+
+def _choose_camera(rng: np.random.Generator, config: SceneConfig, table: Table) -> camera_path.CameraPath:
+    egocentric = config.camera == 'egocentric' or (config.camera == 'mixed' and rng.random() < 0.6)
+    make = camera_path.egocentric_path if egocentric else camera_path.third_person_path
+    return make(rng, config.frames, config.fps, (config.width, config.height), table.height)
+
+
+def _choose_light(rng: np.random.Generator, table: Table) -> Lighting:
+    azimuth, elevation = rng.uniform(0.0, 2.0 * np.pi), np.deg2rad(rng.uniform(40.0, 75.0))
+    direction = [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
+    warm = rng.uniform(0.0, 0.22)
+    sun = hsv(rng.uniform(0.07, 0.14), warm, 1.0) * rng.uniform(0.35, 0.95)
+    sky = hsv(rng.uniform(0.5, 0.65), rng.uniform(0.0, 0.12), 1.0) * rng.uniform(0.3, 0.5)
+    ground = hsv(rng.uniform(0.05, 0.12), rng.uniform(0.05, 0.25), 1.0) * rng.uniform(0.16, 0.3)
+    lamp = np.array([rng.uniform(-1.2, 1.2), rng.uniform(-0.5, 1.0), rng.uniform(1.4, 2.2)])
+    return Lighting(
+        sun_direction=np.array(direction),
+        sun_colour=sun,
+        sky_colour=sky,
+        ground_colour=ground,
+        fill_position=lamp,
+        fill_colour=hsv(rng.uniform(0.06, 0.13), 0.2, 1.0) * rng.uniform(0.0, 0.5),
+        shadow_centre=np.array([0.0, 0.3, table.height]),
+    )
