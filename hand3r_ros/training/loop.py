@@ -102,8 +102,8 @@ class TrainingLoop:
         losses = step(generator)
         if not bool(torch.isfinite(losses['total'])):
             raise NonFiniteLossError(
-                f'{self.config.stage}: loss is {float(losses["total"].detach())} at step {self.step_index}; the checkpoint '
-                f'{self.checkpoint_path} was kept. Lower learning_rate or look at the data of this step.'
+                f'{self.config.stage}: loss is {float(losses["total"].detach())} at step {self.step_index}; '
+                f'the checkpoint {self.checkpoint_path} was kept. Lower learning_rate or look at the data of this step.'
             )
         self.optimizer.zero_grad(set_to_none=True)
         losses['total'].backward()

@@ -53,6 +53,7 @@ def render_row(job: RenderingJob) -> None:
         height=layout.height * OVERSAMPLING,
         frames=layout.frames,
         fps=FRAMES_PER_SECOND,
+        hands='both' if job.row % 2 else 'mixed',  # scenes without hands teach the hand stream nothing
     )
     sequence = Sequence(sequence_seed(layout.split, job.row), config)
     for index in range(layout.frames):
