@@ -21,6 +21,7 @@ class Entity:
         self.node = node
         self.callback_group = callback_group or node.default_callback_group
         self.callback_group.add_entity(self)
+        self.events: Entity | None = None  # QoS events of the entity, set by the node
         self._destroyed = False
 
     @property

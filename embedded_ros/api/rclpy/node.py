@@ -28,6 +28,7 @@ from rclpy.client import Client
 from rclpy.clock import Clock, ROSClock
 from rclpy.constants import S_TO_NS
 from rclpy.context import Context
+from rclpy.event_handler import EndpointEvents
 from rclpy.exceptions import NotInitializedException
 from rclpy.guard_condition import GuardCondition
 from rclpy.logging import (
@@ -208,6 +209,8 @@ class Node(NodeParameters, NodeGraph):
         if qos_overriding_options is not None:
             profile = declare_qos_parameters(self, 'publisher', name, profile, qos_overriding_options)
         publisher = publisher_class(self, msg_type, name, profile)
+        publisher.events = EndpointEvents(self, callback_group, publisher.writer, name, event_callbacks, is_writer=True)
+        self._add(publisher.events)
         with self._lock:
             self._publishers.append(publisher)
             self._announcement.writers.append(publisher.writer)
@@ -235,7 +238,11 @@ class Node(NodeParameters, NodeGraph):
         profile = _to_profile(qos_profile)
         if qos_overriding_options is not None:
             profile = declare_qos_parameters(self, 'subscription', name, profile, qos_overriding_options)
-        return self._add(Subscription(self, msg_type, name, callback, profile, callback_group, raw))
+        subscription = Subscription(self, msg_type, name, callback, profile, callback_group, raw)
+        reader, group = subscription.reader, subscription.callback_group
+        subscription.events = EndpointEvents(self, group, reader, name, event_callbacks, is_writer=False)
+        self._add(subscription.events)
+        return self._add(subscription)
 
     def create_service(
         self,
@@ -359,6 +366,8 @@ class Node(NodeParameters, NodeGraph):
             self._publishers.remove(publisher)
             self._announcement.writers = [w for w in self._announcement.writers if w is not publisher.writer]
             publisher._destroyed = True
+        if publisher.events is not None:
+            self.destroy_entity(publisher.events)
         delete(publisher.writer)
         if self.context.ok():
             self.context.graph.announce()
@@ -375,6 +384,8 @@ class Node(NodeParameters, NodeGraph):
             announcement.readers = [reader for reader in announcement.readers if reader not in dds_entities]
             announcement.writers = [writer for writer in announcement.writers if writer not in dds_entities]
             entity._destroyed = True
+        if entity.events is not None:
+            self.destroy_entity(entity.events)
         entity.callback_group.remove_entity(entity)
         self.wake_executor()
         for dds_entity in dds_entities:

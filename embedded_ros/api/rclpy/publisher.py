@@ -27,6 +27,7 @@ class Publisher:
         self.qos_profile = qos_profile
         qos = qos_profile.to_endpoint_qos(is_writer=True)
         self.writer = node.context.graph.create_writer('rt' + topic, msg_type.TYPE_NAME, qos)
+        self.events: Any = None  # set by the node
         self._destroyed = False
 
     @property

@@ -3,10 +3,19 @@
 import time
 from typing import Any
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 POLL_SECONDS = 0.005
+
+
+class _HiddenFromExecutors(ReentrantCallbackGroup):
+    """Keeps an executor that spins the node from taking the message."""
+
+    def can_execute(self, entity: Any) -> bool:
+        """Return False."""
+        return False
 
 
 def wait_for_message(
@@ -16,8 +25,9 @@ def wait_for_message(
 
     The node need not be spun.
     """
-    subscription = node.create_subscription(msg_type, topic, lambda message: None, qos_profile)
-    node._entities.remove(subscription)  # so that an executor does not take the message
+    subscription = node.create_subscription(
+        msg_type, topic, lambda message: None, qos_profile, callback_group=_HiddenFromExecutors()
+    )
     end = None if time_to_wait < 0 else time.monotonic() + time_to_wait
     try:
         while node.context.ok():
@@ -29,5 +39,4 @@ def wait_for_message(
             time.sleep(POLL_SECONDS)
         return False, None
     finally:
-        node._entities.append(subscription)
         node.destroy_subscription(subscription)

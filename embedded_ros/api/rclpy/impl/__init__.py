@@ -1,0 +1,1 @@
+"""Names that users import from ROS 2's implementation package."""
