@@ -40,10 +40,10 @@ def hand_mask(
     """(H, W) True where a hand mesh covers the pixel, grown by ``margin_pixels`` against imprecise meshes."""
     mask = np.zeros((intrinsics.height, intrinsics.width), np.uint8)
     for vertices in meshes_camera:
-        mask |= np.isfinite(mesh_depth(vertices, faces, intrinsics))
+        mask[np.isfinite(mesh_depth(vertices, faces, intrinsics))] = 1
     if margin_pixels > 0 and mask.any():
         side = 2 * margin_pixels + 1
-        mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+        return cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))).astype(bool)
     return mask.astype(bool)
 
 

@@ -1,13 +1,15 @@
-"""The focal length that a predicted pointmap implies, for cameras that come without calibration."""
+"""The camera of a frame: calibrated, configured, or with the focal length that the predicted pointmap implies."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.online.preparation import ImageGeometry
 
 WEISZFELD_STEPS = 10
 LEAST_USABLE_PIXELS = 50
@@ -87,3 +89,46 @@ class FocalEstimator:
         if not self._recent:
             raise ValueError('no plausible focal length follows from the predicted points')
         return centred_intrinsics(float(np.median(self._recent)), width, height)
+
+
+@dataclass(frozen=True)
+class FrameCameras:
+    """The camera in both images of a frame."""
+
+    source: Intrinsics
+    network: Intrinsics
+    calibrated: bool  # False: configured or estimated
+
+
+class CameraResolver:
+    """Knows the intrinsics of every frame, from the best source there is."""
+
+    def __init__(self, fallback_focal: float) -> None:
+        """``fallback_focal`` in pixels of the source image for frames without calibration; 0: estimate it."""
+        self._fallback_focal = fallback_focal
+        self._estimator = FocalEstimator()
+
+    def reset(self) -> None:
+        """Forget earlier frames."""
+        self._estimator.reset()
+
+    def resolve(
+        self,
+        given: Intrinsics | None,
+        geometry: ImageGeometry,
+        points: NDArray[np.floating],
+        confidence: NDArray[np.floating],
+    ) -> FrameCameras:
+        """The cameras of a frame with these predicted points (h, w, 3).
+
+        Raises:
+            ValueError: nothing is given and no focal length follows from the points.
+
+        """
+        source = given
+        if source is None and self._fallback_focal > 0.0:
+            source = centred_intrinsics(self._fallback_focal, geometry.source_width, geometry.source_height)
+        if source is not None:
+            return FrameCameras(source, geometry.intrinsics_to_network(source), given is not None)
+        network = self._estimator.update(points, confidence)
+        return FrameCameras(geometry.intrinsics_to_source(network), network, False)

@@ -178,7 +178,7 @@ def depth_edges(depth: NDArray[np.floating], relative_step: float) -> NDArray[np
             low = np.minimum(np.abs(depth), np.abs(np.roll(depth, -1, axis)))
             step = np.abs(depth - np.roll(depth, -1, axis)) > relative_step * low
             last = [slice(None)] * 2
-            last[axis] = slice(-1, None)  # type: ignore[call-overload]
+            last[axis] = slice(-1, None)
             step[tuple(last)] = False
             edges |= step | np.roll(step, 1, axis)
     return edges

@@ -1,0 +1,105 @@
+"""Where the camera is in the published world: from the network, from geometry, or from the robot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand3r_ros.geometry import R_BODY_OPTICAL, Intrinsics, invert_transform, make_transform, transform_from_pose7
+from hand3r_ros.online.config import ReconstructorConfig
+from hand3r_ros.online.errors import FrameRejected
+from hand3r_ros.online.preparation import ImageGeometry
+
+FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class PoseObservation:
+    """Everything a pose source may look at in one frame."""
+
+    image: NDArray[np.uint8]  # (H, W, 3) RGB, source image
+    geometry: ImageGeometry  # source image <-> network image
+    T_network_camera: FloatArray  # (4, 4) the network's own answer, in its world
+    points_camera: FloatArray  # (h, w, 3) m, network image
+    confidence: FloatArray  # (h, w)
+    source_intrinsics: Intrinsics
+    moving: NDArray[np.bool_]  # (h, w) True where hands are or may be
+    T_world_camera: FloatArray | None = None  # (4, 4) known pose
+
+
+@dataclass(frozen=True)
+class PoseEstimate:
+    """A camera pose and whether it was really observed in this frame."""
+
+    T_world_camera: FloatArray  # (4, 4) optical axes to world
+    tracked: bool = True  # False: lost, the pose is the last known one
+
+
+class PoseSource(Protocol):
+    """Gives every frame of a session a camera pose."""
+
+    def update(self, observation: PoseObservation) -> PoseEstimate:
+        """The pose of the next frame; raises ``FrameRejected`` when there can be none."""
+        ...
+
+    def reset(self) -> None:
+        """Forget earlier frames; the next one is the first of a new world."""
+        ...
+
+
+def first_camera_in_world(initial_camera_pose: tuple[float, ...]) -> FloatArray:
+    """``T_world_camera`` (4, 4) of a session's first frame: the configured body pose, in optical axes."""
+    return transform_from_pose7(initial_camera_pose) @ make_transform(R_BODY_OPTICAL, np.zeros(3))
+
+
+class NetworkPose:
+    """The network's pose. Its first frame defines the world exactly: what the network says of it is taken out."""
+
+    def __init__(self, T_world_first: FloatArray) -> None:
+        self._T_world_first = T_world_first
+        self._T_world_network: FloatArray | None = None
+
+    def reset(self) -> None:
+        """The next frame is a first one."""
+        self._T_world_network = None
+
+    def update(self, observation: PoseObservation) -> PoseEstimate:
+        """The network's pose in the published world."""
+        if self._T_world_network is None:
+            self._T_world_network = self._T_world_first @ invert_transform(observation.T_network_camera)
+        return PoseEstimate(self._T_world_network @ observation.T_network_camera)
+
+
+class GivenPose:
+    """The pose that came with the frame; holds the last one while none comes."""
+
+    def __init__(self) -> None:
+        self._last: FloatArray | None = None
+
+    def reset(self) -> None:
+        """Forget the last pose."""
+        self._last = None
+
+    def update(self, observation: PoseObservation) -> PoseEstimate:
+        """The given pose; the world is the one it refers to."""
+        if observation.T_world_camera is not None:
+            self._last = np.array(observation.T_world_camera, float)
+            return PoseEstimate(self._last)
+        if self._last is None:
+            raise FrameRejected("pose_source is 'tf' but no camera pose has come with any frame so far")
+        return PoseEstimate(self._last, tracked=False)
+
+
+def make_pose_source(config: ReconstructorConfig) -> PoseSource:
+    """The configured pose source."""
+    T_world_first = first_camera_in_world(config.initial_camera_pose)
+    if config.pose_source == 'network':
+        return NetworkPose(T_world_first)
+    if config.pose_source == 'geometric':
+        from hand3r_ros.online.geometric_pose import GeometricPose
+
+        return GeometricPose(T_world_first, config.geometric_pose)
+    return GivenPose()
