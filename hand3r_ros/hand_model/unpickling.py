@@ -7,7 +7,9 @@ from the records afterwards. chumpy is needed for one expression only, a selecti
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 from collections.abc import Iterable
 from math import prod
 from pathlib import Path
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 MAX_FILE_BYTES = 256 * 2**20  # MANO_RIGHT.pkl has about 4 MB
 MAX_ELEMENTS = 32 * 2**20  # of one array
+MAX_MEMO_INDEX = 2**16  # MANO_RIGHT.pkl uses some hundred; the unpickler allocates memory up to the index
 
 
 class HandModelFileError(ValueError):
@@ -146,8 +149,9 @@ def _unpickle(path: Path) -> Any:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise HandModelFileError(f'{size} bytes is too large for a hand model')
-        with path.open('rb') as file:
-            return _RestrictedUnpickler(file, fix_imports=False, encoding='latin1').load()
+        content = path.read_bytes()
+        _check_memo(content)
+        return _RestrictedUnpickler(io.BytesIO(content), fix_imports=False, encoding='latin1').load()
     except HandModelFileError as error:
         raise HandModelFileError(f'{path}: {error}') from error
     except OSError as error:
@@ -156,6 +160,13 @@ def _unpickle(path: Path) -> Any:
         raise HandModelFileError(
             f'{path}: damaged or not a pickle ({type(error).__name__}: {error}); fetch MANO_RIGHT.pkl again'
         ) from error
+
+
+def _check_memo(content: bytes) -> None:
+    """Refuses instructions that would make the unpickler allocate gigabytes; reads the program without running it."""
+    for instruction, argument, position in pickletools.genops(content):
+        if instruction.name in ('PUT', 'LONG_BINPUT') and not 0 <= int(argument or 0) <= MAX_MEMO_INDEX:
+            raise HandModelFileError(f'damaged: impossible memo index {argument} at byte {position}')
 
 
 def _array(value: Any, name: str) -> NDArray:

@@ -1,0 +1,200 @@
+"""MANO files are read exactly, and nothing inside a file is ever executed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import mano_files
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hand3r_ros.hand_model.data import (
+    ARRAY_NAMES,
+    HandModelMismatchError,
+    hand_model_from_arrays,
+    load_mano,
+    load_open_hand,
+    require_same_hand_model,
+)
+from hand3r_ros.hand_model.unpickling import HandModelFileError, load_mano_pickle
+
+
+@pytest.fixture(scope='module')
+def hand() -> dict:
+    return mano_files.random_hand()
+
+
+def write(folder: Path, content: bytes) -> Path:
+    path = folder / 'MANO_RIGHT.pkl'
+    path.write_bytes(content)
+    return path
+
+
+def assert_same(data: object, hand: dict) -> None:
+    for name in ARRAY_NAMES:
+        np.testing.assert_array_equal(getattr(data, name), hand[name].astype(getattr(data, name).dtype), err_msg=name)
+
+
+def test_reads_the_layout_of_the_released_file(hand: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = mano_files.python2_pickle(mano_files.as_in_the_released_file(hand, monkeypatch))
+    assert b'cchumpy.reordering\nSelect' in content and b'cscipy.sparse.csc\n' in content
+    monkeypatch.undo()
+    data = load_mano(write(tmp_path, content))
+    assert data.id == 'mano'
+    assert_same(data, hand)
+
+
+@pytest.mark.parametrize('protocol', [0, 1, 2, 3, 4])
+def test_reads_pickle_protocols(hand: dict, tmp_path: Path, protocol: int) -> None:
+    assert_same(load_mano(write(tmp_path, pickle.dumps(hand, protocol=protocol))), hand)
+
+
+def test_reads_sparse_regressors_of_the_installed_scipy(hand: dict, tmp_path: Path) -> None:
+    from scipy import sparse
+
+    content = {**hand, 'J_regressor': sparse.csc_matrix(hand['J_regressor'])}
+    assert_same(load_mano(write(tmp_path, pickle.dumps(content, protocol=2))), hand)
+
+
+def test_reads_column_major_and_big_endian_arrays(hand: dict, tmp_path: Path) -> None:
+    content = {**hand, 'v_template': np.asfortranarray(hand['v_template']), 'weights': hand['weights'].astype('>f8')}
+    assert_same(load_mano(write(tmp_path, pickle.dumps(content, protocol=2))), hand)
+
+
+def test_finds_the_file_in_a_folder_and_reads_npz(hand: dict, tmp_path: Path) -> None:
+    np.savez(tmp_path / 'MANO_RIGHT.npz', **{name: hand[name] for name in ARRAY_NAMES})
+    assert_same(load_mano(tmp_path), hand)
+
+
+class Malicious:
+    """Unpickled naively, calls a function."""
+
+    def __init__(self, function: object, *arguments: object) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> tuple:
+        return self.call
+
+
+def test_never_executes_code_from_a_file(hand: dict, tmp_path: Path) -> None:
+    victim = tmp_path / 'executed'
+    attacks = [
+        Malicious(os.system, f'touch {victim}'),
+        Malicious(eval, f'open({str(victim)!r}, "w")'),
+        Malicious(exec, f'open({str(victim)!r}, "w")'),
+        Malicious(os.mkdir, str(victim)),
+        Malicious(__import__, 'this'),
+        Malicious(np.load, str(victim)),
+    ]
+    for attack in attacks:
+        for protocol in (0, 2, 4):
+            content = pickle.dumps({**hand, 'v_template': attack}, protocol=protocol)
+            with pytest.raises(HandModelFileError, match='refused to load the global') as caught:
+                load_mano(write(tmp_path, content))
+            function = attack.call[0]
+            assert function.__name__ in str(caught.value)  # type: ignore[attr-defined]
+            assert not victim.exists()
+    # The same bytes are dangerous to the ordinary unpickler, so the test can fail.
+    pickle.loads(pickle.dumps(Malicious(os.mkdir, str(victim))))  # noqa: S301
+    assert victim.exists()
+
+
+@pytest.mark.parametrize(
+    'program',
+    [
+        b'cchumpy.ch\nCh\n}X\x01\x00\x00\x00aK\x01s\x86b.',  # BUILD on a class: (None-like state, slot state)
+        b'c_codecs\nencode\nN}X\x08\x00\x00\x00__name__K\x01s\x86b.',  # set attributes of an allowed callable
+        b'c__builtin__\nset\nN}X\x01\x00\x00\x00aK\x01s\x86b.',
+        b'ccopy_reg\n_reconstructor\n(c__builtin__\nset\nc__builtin__\nobject\nNtR.',
+        b'Pexternal\n.',
+        b'\x82\x01.',
+    ],
+)
+def test_a_file_cannot_alter_the_reader(program: bytes, tmp_path: Path) -> None:
+    with pytest.raises(HandModelFileError):
+        load_mano(write(tmp_path, program))
+
+
+def test_object_arrays_are_refused(hand: dict, tmp_path: Path) -> None:
+    content = {**hand, 'hands_mean': np.array([None] * 45, dtype=object)}
+    with pytest.raises(HandModelFileError, match="elements of type 'O8'"):
+        load_mano(write(tmp_path, pickle.dumps(content, protocol=2)))
+    np.savez(tmp_path / 'objects.npz', **{**{name: hand[name] for name in ARRAY_NAMES}, 'f': content['hands_mean']})
+    with pytest.raises(HandModelFileError, match=r'cannot be read as \.npz'):
+        load_mano(tmp_path / 'objects.npz')
+
+
+def test_a_huge_memo_index_is_refused_before_memory_is_allocated(tmp_path: Path) -> None:
+    with pytest.raises(HandModelFileError, match='memo index'):
+        load_mano(write(tmp_path, b'}r\xff\xff\xff\x7f.'))
+
+
+@pytest.fixture(scope='module')
+def small_pickle() -> bytes:
+    return mano_files.python2_pickle({'v_template': np.arange(6.0).reshape(2, 3), 'weights': np.eye(2)})
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_damaged_files_raise_only_the_documented_error(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory, small_pickle: bytes
+) -> None:
+    damaged = bytearray(small_pickle[: data.draw(st.integers(0, len(small_pickle)))])
+    for _ in range(data.draw(st.integers(0, 4)) if damaged else 0):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    path = write(tmp_path_factory.mktemp('damaged'), bytes(damaged))
+    try:
+        load_mano_pickle(path, ARRAY_NAMES)
+    except HandModelFileError as error:
+        assert str(path) in str(error)
+
+
+def test_truncated_files_are_refused(hand: dict, tmp_path: Path) -> None:
+    content = mano_files.python2_pickle(hand)
+    for length in (0, 1, 100, len(content) // 2, len(content) - 1):
+        with pytest.raises(HandModelFileError, match='damaged or not a pickle'):
+            load_mano(write(tmp_path, content[:length]))
+
+
+def test_other_files_are_refused_with_the_reason(hand: dict, tmp_path: Path) -> None:
+    with pytest.raises(HandModelFileError, match='no such file'):
+        load_mano(tmp_path / 'absent.pkl')
+    with pytest.raises(HandModelFileError, match=r'neither MANO_RIGHT\.pkl nor'):
+        load_mano(tmp_path)
+    (tmp_path / 'model.txt').write_text('hand')
+    with pytest.raises(HandModelFileError, match=r'\.pkl or \.npz'):
+        load_mano(tmp_path / 'model.txt')
+    with pytest.raises(HandModelFileError, match='holds a list'):
+        load_mano(write(tmp_path, pickle.dumps([1, 2])))
+    with pytest.raises(HandModelFileError, match='missing posedirs'):
+        load_mano(write(tmp_path, pickle.dumps({name: hand[name] for name in ARRAY_NAMES if name != 'posedirs'})))
+    with pytest.raises(HandModelFileError, match=r'weights must have shape \(778, 16\), got \(778, 15\)'):
+        load_mano(write(tmp_path, pickle.dumps({**hand, 'weights': hand['weights'][:, :15]})))
+    with pytest.raises(HandModelFileError, match='v_template holds values that are not finite'):
+        load_mano(write(tmp_path, pickle.dumps({**hand, 'v_template': hand['v_template'] * np.nan})))
+    with pytest.raises(HandModelFileError, match='f must hold vertex indices'):
+        load_mano(write(tmp_path, pickle.dumps({**hand, 'f': hand['f'] + 1})))
+    with pytest.raises(HandModelFileError, match='parents'):
+        load_mano(write(tmp_path, pickle.dumps({**hand, 'kintree_table': hand['kintree_table'][:, ::-1].copy()})))
+
+
+def test_more_betas_than_ten_are_cut_off(hand: dict) -> None:
+    wide = {**hand, 'shapedirs': np.concatenate([hand['shapedirs'], hand['shapedirs']], axis=2)}
+    np.testing.assert_array_equal(
+        hand_model_from_arrays('mano', wide, 'test').shapedirs, hand['shapedirs'].astype('f4')
+    )
+
+
+def test_model_data_cannot_be_changed_by_its_users() -> None:
+    with pytest.raises(ValueError, match='read-only'):
+        load_open_hand().v_template[0, 0] = 1.0
+
+
+def test_mixing_hand_models_is_refused() -> None:
+    require_same_hand_model('mano', 'mano', 'tiny.safetensors')
+    with pytest.raises(HandModelMismatchError, match=r"tiny\.safetensors was made with the hand model 'open_hand'"):
+        require_same_hand_model('mano', 'open_hand', 'tiny.safetensors')
