@@ -55,7 +55,9 @@ def run_render(options: argparse.Namespace) -> None:
     config = preset(options.preset)
     width = config.image_long_side
     height = round(width * 3 / 4) // 16 * 16
-    layout = RenderedDataLayout(options.split, options.sequences, options.frames, height, width, config.hand.crop_size)
+    layout = RenderedDataLayout(
+        options.split, options.sequences, options.frames, height, width, config.hand.crop_size, config.hand.crop_rescale
+    )
     render_dataset(options.directory, layout, options.processes)
 
 

@@ -48,6 +48,7 @@ TINY = Hand3RConfig(
     ),
     hand=HandConfig(
         crop_size=128,
+        crop_rescale=1.3,
         used_width=96,
         patch_size=16,
         patch_padding=2,

@@ -67,8 +67,6 @@ class PlacementConfig:
     translation: str = 'auto'
     """'network': the trained translation head. 'aligned': crop camera for direction and apparent size, scene points
     for depth; works without fusion weights. 'auto': the network's where it has the head, else 'aligned'."""
-    crop_rescale: float = 2.0
-    """Context around a box for the hand crop; the value the published hand network is run with."""
     min_scene_points: int = 30
     """'aligned' keeps the depth that the apparent size gives when fewer scene points lie on the hand."""
     max_depth_correction: float = 2.0
@@ -76,7 +74,6 @@ class PlacementConfig:
 
     def __post_init__(self) -> None:
         _require_choice('placement.translation', self.translation, TRANSLATIONS)
-        _require_range('placement.crop_rescale', self.crop_rescale, 1.0, 5.0)
         _require_range('placement.min_scene_points', self.min_scene_points, 1, 1_000_000)
         _require_range('placement.max_depth_correction', self.max_depth_correction, 1.0, 100.0)
 

@@ -55,12 +55,12 @@ class NetworkRunner:
         with torch.inference_mode():
             return self.network.init_state(1)
 
-    def cut_crops(
-        self, image: NDArray[np.uint8], detections: Sequence[HandDetection], rescale: float
-    ) -> list[HandCrop]:
-        """One crop per detection, for the hand stream."""
-        size = self.config.hand.crop_size
-        return [hand_crop(image, d.box, d.side == HandSide.RIGHT, rescale, size) for d in detections]
+    def cut_crops(self, image: NDArray[np.uint8], detections: Sequence[HandDetection]) -> list[HandCrop]:
+        """One crop per detection, as the hand stream was trained with."""
+        hand = self.config.hand
+        return [
+            hand_crop(image, d.box, d.side == HandSide.RIGHT, hand.crop_rescale, hand.crop_size) for d in detections
+        ]
 
     def hand_boxes(
         self, detections: Sequence[HandDetection], crops: Sequence[HandCrop], geometry: ImageGeometry

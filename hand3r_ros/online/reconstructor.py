@@ -248,7 +248,7 @@ class OnlineReconstructor:
             geometry = ImageGeometry.for_image(width, height, network.image_long_side, network.scene.patch_size)
         except ValueError as error:
             raise FrameRejected(str(error)) from error
-        crops = self._runner.cut_crops(frame.image, detections, self._config.placement.crop_rescale)
+        crops = self._runner.cut_crops(frame.image, detections)
         return _PreparedFrame(frame, geometry, resize_and_crop(frame.image, geometry), detections, crops)
 
     def _resolve_cameras(self, prepared: _PreparedFrame, output: NetworkOutput) -> FrameCameras:

@@ -29,6 +29,7 @@ class RenderedDataLayout:
     height: int  # of the scene image, network resolution
     width: int
     crop: int  # side of the network's hand crop in pixels
+    rescale: float  # context around hand boxes in the network's crop
 
     @property
     def stored_crop(self) -> int:

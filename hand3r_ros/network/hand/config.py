@@ -18,6 +18,9 @@ class HandConfig:
 
     crop_size: int = 256
     """Side of the square crop in pixels."""
+    crop_rescale: float = 2.0
+    """Side of the context around a tight box, before it grows to the aspect of the used part. 2 is what the published
+    network is run with; a network with a small crop sees more of the hand when it is tighter."""
     used_width: int = 192
     """Columns of the crop that the ViT looks at, taken from its middle."""
     patch_size: int = 16
