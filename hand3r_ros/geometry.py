@@ -88,10 +88,17 @@ def matrix_from_quaternion(quaternion_xyzw: ArrayLike) -> Array:
 
 
 def transform_from_pose7(pose: ArrayLike) -> Array:
-    """(4, 4) transform from tx, ty, tz, qx, qy, qz, qw (the order of the ``initial_camera_pose`` parameter)."""
+    """(4, 4) transform from tx, ty, tz, qx, qy, qz, qw (the order of the ``initial_camera_pose`` parameter).
+
+    Raises:
+        ValueError: not 7 finite numbers, or a quaternion of zero length.
+
+    """
     pose = np.asarray(pose, float)
     if pose.shape != (7,):
         raise ValueError(f'pose must be 7 numbers tx ty tz qx qy qz qw, got shape {pose.shape}')
+    if not np.isfinite(pose).all() or np.linalg.norm(pose[3:]) < 1e-9:
+        raise ValueError(f'pose must be finite with a quaternion that is not zero, got {pose.tolist()}')
     return make_transform(matrix_from_quaternion(pose[3:]), pose[:3])
 
 
