@@ -76,15 +76,15 @@ class FrameReport:
     """What ~/status says about the image that was processed last."""
 
     header: Header
-    state: int  # Hand3RStatus.UNKNOWN, OK, LOST or UNCALIBRATED
-    session_id: int
-    frame_index: int  # frames processed since the last reset
-    hands: int
-    decode_seconds: float
-    detect_seconds: float
-    inference_seconds: float
-    publish_seconds: float
-    image_age_seconds: float
+    state: int = Hand3RStatus.UNKNOWN
+    session_id: int = 0
+    frame_index: int = 0
+    hands: int = 0
+    decode_seconds: float = 0.0
+    detect_seconds: float = 0.0
+    inference_seconds: float = 0.0
+    publish_seconds: float = 0.0
+    image_age_seconds: float = 0.0
 
 
 def status(report: FrameReport, counters: Counters) -> Hand3RStatus:

@@ -64,6 +64,7 @@ class PointParameters:
 class MapParameters:
     """Group ``map``: the voxel map of the scene, ~/map."""
 
+    enabled: bool = parameter(True, 'Build the map; off saves time', SETUP)
     publish: bool = parameter(True, 'Publish ~/map')
     rate_hz: float = parameter(1.0, 'How often ~/map is published at most, Hz', minimum=0.01, maximum=30.0)
     voxel_size: float = parameter(0.01, 'Edge of a voxel, m', SETUP, minimum=0.001, maximum=1.0)

@@ -1,0 +1,61 @@
+"""From the node's parameters to the configuration of the reconstruction."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.online.config import (
+    DetectionConfig,
+    MapConfig,
+    PlacementConfig,
+    ReconstructorConfig,
+    SmoothingConfig,
+)
+
+WEIGHTS_VARIABLE = 'HAND3R_WEIGHTS'
+_DETECTORS = {'topic': 'given', 'none': 'given', 'mediapipe': 'mediapipe'}
+
+
+def reconstructor_config(parameters: NodeParameters) -> ReconstructorConfig:
+    """Everything that the reconstruction takes from the parameters; raises ValueError for what it refuses."""
+    return ReconstructorConfig(
+        preset=parameters.preset,
+        weights_dir=weights_folder(parameters.weights_dir),
+        hand_model=parameters.hand_model,
+        mano_path=Path(parameters.mano_dir).expanduser() if parameters.mano_dir else None,
+        device=parameters.device,
+        precision=parameters.precision,
+        pose_source=parameters.pose_source,
+        max_hands=parameters.max_hands,
+        fallback_focal=parameters.fallback_focal_px,
+        initial_camera_pose=parameters.initial_camera_pose,
+        reset_on_time_jump=parameters.reset_on_time_jump,
+        reset_after_gap=parameters.reset_after_gap,
+        detection=DetectionConfig(
+            detector=_DETECTORS[parameters.detector],
+            threshold=parameters.detections.min_score,
+            interval=parameters.detections.interval,
+        ),
+        placement=PlacementConfig(translation=parameters.translation),
+        map=MapConfig(
+            enabled=parameters.map.enabled,
+            voxel_size=parameters.map.voxel_size,
+            max_points=parameters.map.max_points,
+            exclude_hands=parameters.map.exclude_hands,
+            min_confidence=parameters.map.min_confidence,
+            max_range=parameters.map.max_range,
+        ),
+        smoothing=SmoothingConfig(
+            enabled=parameters.smoothing.enabled,
+            min_cutoff=parameters.smoothing.min_cutoff,
+            beta=parameters.smoothing.beta,
+        ),
+    )
+
+
+def weights_folder(parameter: str) -> Path | None:
+    """Folder of the weights: the parameter, else $HAND3R_WEIGHTS, else None for those that came with the package."""
+    chosen = parameter or os.environ.get(WEIGHTS_VARIABLE, '')
+    return Path(chosen).expanduser() if chosen else None

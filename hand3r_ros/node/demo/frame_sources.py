@@ -1,0 +1,170 @@
+"""Where the camera player's frames come from: a rendered scene, a video, a folder of images or one image. No ROS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.online.results import HandResult
+
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff')
+
+
+class SourceError(ValueError):
+    """The frames cannot be had; the message names the file and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """What is exactly known about a rendered frame."""
+
+    T_world_camera: NDArray[np.float64]  # (4, 4) optical frame to the scene's world (z up)
+    hands: tuple[HandResult, ...]  # ``score`` is the visible fraction, ``track_id`` the instance
+    depth: NDArray[np.float32]  # (H, W) m along the optical axis, 0 = nothing
+
+
+@dataclass(frozen=True, eq=False)
+class SourceFrame:
+    """One image to play."""
+
+    image: NDArray[np.uint8]  # (H, W, 3) RGB
+    intrinsics: Intrinsics | None = None  # None when the camera is unknown
+    truth: GroundTruth | None = None  # None for real images
+
+
+class FrameSource(Protocol):
+    """Gives the frames of one pass, in order."""
+
+    @property
+    def description(self) -> str:
+        """What is played, for the log."""
+        ...
+
+    def frames(self) -> Iterator[SourceFrame]:
+        """Begin a new pass."""
+        ...
+
+
+@dataclass(frozen=True)
+class RealImages:
+    """How real images are played."""
+
+    fps: float = 0.0  # frames per second; 0: as the video says, 5 for images
+    frames: int = 0  # at most; 0: all
+    max_size: int = 0  # longer images are made smaller, px; 0: never
+    camera: tuple[float, float, float, float] | None = None  # fx, fy, cx, cy, px of the file's images
+
+
+class VideoSource:
+    """A video file in real time: at a lower rate than its own, frames between are skipped."""
+
+    def __init__(self, path: Path, options: RealImages) -> None:
+        self._path, self._options = path, options
+        capture = self._open()
+        own_rate = float(capture.get(cv2.CAP_PROP_FPS))
+        readable, _ = capture.read()
+        capture.release()
+        if not readable:
+            raise SourceError(f'{path} has no frame that can be read: give a video that OpenCV opens (mp4, avi, mkv)')
+        self._own_rate = own_rate if 0.5 < own_rate < 1000.0 else 30.0
+        self.fps = options.fps or self._own_rate
+
+    @property
+    def description(self) -> str:
+        """Path and rate."""
+        return f'video {self._path} at {self.fps:g} Hz'
+
+    def frames(self) -> Iterator[SourceFrame]:
+        """All frames, or as many as the options say."""
+        capture = self._open()
+        step = max(self._own_rate / self.fps, 1.0)
+        position, given = 0, 0
+        try:
+            while capture.grab():
+                if position >= round(given * step):
+                    decoded, pixels = capture.retrieve()
+                    if decoded:
+                        yield _source_frame(pixels, self._options)
+                    given += 1
+                    if given == self._options.frames:
+                        return
+                position += 1
+        finally:
+            capture.release()
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(str(self._path))
+        if not capture.isOpened():
+            raise SourceError(f'{self._path} cannot be opened as a video: give a file that OpenCV opens (mp4, avi, mkv)')
+        return capture
+
+
+class ImageSource:
+    """Image files, in the order given."""
+
+    def __init__(self, paths: list[Path], options: RealImages) -> None:
+        self._paths, self._options = paths, options
+        self.fps = options.fps or 5.0
+        _read_image(paths[0])
+
+    @property
+    def description(self) -> str:
+        """Number of images and their folder."""
+        count = 'one image' if len(self._paths) == 1 else f'{len(self._paths)} images'
+        return f'{count} of {self._paths[0].parent} at {self.fps:g} Hz'
+
+    def frames(self) -> Iterator[SourceFrame]:
+        """One after the other; one image alone is repeated as often as the options say."""
+        paths = self._paths * max(self._options.frames, 1) if len(self._paths) == 1 else self._paths
+        for path in paths[: self._options.frames or None]:
+            yield _source_frame(_read_image(path), self._options)
+
+
+def open_images(path: Path, options: RealImages) -> VideoSource | ImageSource:
+    """The source for a path: a folder of images, an image or a video.
+
+    Raises:
+        SourceError: there is nothing at the path, or nothing that can be read.
+    """
+    path = path.expanduser()
+    if path.is_dir():
+        found = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
+        if not found:
+            raise SourceError(f'folder {path} holds no image ({", ".join(IMAGE_SUFFIXES)})')
+        return ImageSource(sorted(found, key=_natural_order), options)
+    if not path.is_file():
+        raise SourceError(f'{path} does not exist: give a video, an image or a folder of images')
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageSource([path], options)
+    return VideoSource(path, options)
+
+
+def _natural_order(path: Path) -> list[tuple[int, str]]:
+    """Sorts image_2 before image_10."""
+    return [(int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', path.name.lower())]
+
+
+def _read_image(path: Path) -> NDArray[np.uint8]:
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise SourceError(f'{path} is not an image that OpenCV can read')
+    return np.asarray(pixels, np.uint8)
+
+
+def _source_frame(pixels_bgr: NDArray, options: RealImages) -> SourceFrame:
+    height, width = pixels_bgr.shape[:2]
+    intrinsics = None if options.camera is None else Intrinsics(*options.camera, width, height)
+    scale = options.max_size / max(width, height) if options.max_size else 1.0
+    if scale < 1.0:
+        width, height = round(width * scale), round(height * scale)
+        pixels_bgr = cv2.resize(pixels_bgr, (width, height), interpolation=cv2.INTER_AREA)
+        intrinsics = None if intrinsics is None else intrinsics.resized(width, height)
+    return SourceFrame(np.asarray(cv2.cvtColor(pixels_bgr, cv2.COLOR_BGR2RGB), np.uint8), intrinsics)

@@ -1,0 +1,73 @@
+"""Parameters of the camera player."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hand3r_ros.node.parameter_fields import Changes, parameter
+
+START = Changes.NEVER
+
+
+@dataclass(frozen=True)
+class PlayerParameters:
+    """What is played, how, and when it begins and ends."""
+
+    source: str = parameter('', 'Video, image or folder of images; empty: a rendered hand-object scene', START)
+    fps: float = parameter(
+        5.0, 'Images per second; 0: the rate of the video', START, minimum=0.0, maximum=120.0
+    )
+    frames: int = parameter(
+        100, 'Images per pass; 0: all of the source (a rendered scene has 100)', START, minimum=0, maximum=1_000_000
+    )
+    loop: bool = parameter(False, 'Begin again at the end', START)
+    frame_id: str = parameter('camera_optical_frame', 'Frame of every header', START)
+
+    seed: int = parameter(
+        200_000_007, 'Seed of the rendered scene; 200000000 and more were never trained on', START, minimum=0,
+        maximum=299_999_999,
+    )  # fmt: skip
+    width: int = parameter(640, 'Width of rendered images, px', START, minimum=16, maximum=8192)
+    height: int = parameter(480, 'Height of rendered images, px', START, minimum=16, maximum=8192)
+    camera: str = parameter(
+        'mixed', 'View of the rendered scene', START, choices=('egocentric', 'third_person', 'mixed')
+    )
+    hands: str = parameter(
+        'both', 'Hands of the rendered scene', START, choices=('none', 'left', 'right', 'both', 'mixed')
+    )
+
+    max_size: int = parameter(
+        1280, 'Make larger videos and images smaller, px of the longer side; 0: never', START, minimum=0, maximum=16384
+    )
+    intrinsics: tuple[float, ...] = parameter(
+        (0.0, 0.0, 0.0, 0.0),
+        'fx fy cx cy of a video or of images, px of the file; zeros: unknown, no camera_info',
+        START,
+        length=4,
+    )
+
+    reliability: str = parameter('reliable', 'QoS of image', START, choices=('reliable', 'best_effort'))
+    compressed: bool = parameter(False, 'Publish image/compressed too (JPEG)', START)
+    jpeg_quality: int = parameter(90, 'Quality of image/compressed', START, minimum=1, maximum=100)
+    detections: bool = parameter(True, 'Publish the true boxes of a rendered scene', START)
+    ground_truth: bool = parameter(True, 'Publish ground_truth/* of a rendered scene', START)
+    min_visible: float = parameter(
+        0.25, 'Detect hands of which at least this fraction is visible', START, minimum=0.0, maximum=1.0
+    )
+
+    wait_for_subscribers: int = parameter(
+        1, 'Begin when image has so many subscriptions', START, minimum=0, maximum=1000
+    )
+    wait_for_recorder: bool = parameter(False, 'Begin when image/compressed has a subscription', START)
+    wait_timeout: float = parameter(
+        120.0, 'Begin anyway after so many seconds; 0: never', START, minimum=0.0, maximum=86400.0
+    )
+    start_delay: float = parameter(1.0, 'Seconds from then to the first image', START, minimum=0.0, maximum=3600.0)
+    exit_at_end: bool = parameter(True, 'End the process after the last image', START)
+    read_ahead: int = parameter(
+        100,
+        'Images to prepare before the first is shown: rendering then takes nothing from those who work',
+        START,
+        minimum=1,
+        maximum=10_000,
+    )

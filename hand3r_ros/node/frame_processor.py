@@ -1,0 +1,252 @@
+"""One image message from the mailbox to everything that is published about it; runs on the worker's thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.clock import Clock
+from std_msgs.msg import Header
+
+from hand3r_msgs.msg import Hand3RStatus
+from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.node import messages
+from hand3r_ros.node.accounting import Accounting
+from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
+from hand3r_ros.node.image_decoding import ImageDecodingError, RgbImage, decode_compressed_image, decode_image
+from hand3r_ros.node.inputs import Inputs
+from hand3r_ros.node.outputs import Outputs
+from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict, stamp_nanoseconds
+from hand3r_ros.online.config import ReconstructorConfig
+from hand3r_ros.online.errors import FrameRejected
+from hand3r_ros.online.mapping import MapCloud
+from hand3r_ros.online.reconstructor import OnlineReconstructor
+from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
+
+
+class _RejectedError(Exception):
+    """The image is skipped."""
+
+    def __init__(self, topic: str, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.topic, self.cause, self.message = topic, cause, message
+
+
+class FrameProcessor:
+    """Checks, reconstructs and publishes image by image, and owns everything that belongs to a session.
+
+    Its methods may be called from any thread; they exclude each other.
+    """
+
+    def __init__(
+        self,
+        reconstructor: OnlineReconstructor,
+        inputs: Inputs,
+        outputs: Outputs,
+        accounting: Accounting,
+        parameters: Callable[[], NodeParameters],
+        clock: Clock,
+        log: Callable[[str], object],
+    ) -> None:
+        self._reconstructor = reconstructor
+        self._inputs = inputs
+        self._outputs = outputs
+        self._accounting = accounting
+        self._parameters = parameters
+        self._clock = clock
+        self._log = log
+        self._lock = threading.RLock()
+        self._stamps = StampGuard()
+        self._session_id = reconstructor.session_id
+        self._image_size: tuple[int, int] | None = None
+        self._world_header = Header(frame_id=parameters().world_frame)
+        self._map_changed = False
+        self._map_published_at = -float('inf')
+        self._report = messages.FrameReport(header=Header(), session_id=self._session_id)
+
+    @property
+    def report(self) -> messages.FrameReport:
+        """About the image that was processed last."""
+        return self._report
+
+    def status(self) -> Hand3RStatus:
+        """hand3r_msgs/Hand3RStatus as of now."""
+        return messages.status(self._report, self._accounting.counters())
+
+    def process(self, message: Any) -> None:
+        """Process one sensor_msgs/Image or CompressedImage; unusable input is counted, reported and skipped."""
+        with self._lock:
+            try:
+                self._process(message, self._parameters())
+            except _RejectedError as rejected:
+                self._accounting.reject(rejected.topic, rejected.cause, rejected.message)
+            self.publish_map_if_due()
+            self._outputs.publish_status(self.status())
+
+    def reset(self, reason: str) -> int:
+        """Begin a new session with an empty map; gives its id."""
+        with self._lock:
+            self._reconstructor.reset(reason)
+            self._stamps.forget()
+            self._image_size = None
+            self._note_session()
+            self._report = messages.FrameReport(header=Header(), session_id=self._session_id)
+            self._outputs.publish_status(self.status())
+            return self._session_id
+
+    def reconfigure(self, config: ReconstructorConfig) -> None:
+        """Apply changed settings; raises ValueError for those that cannot be applied."""
+        with self._lock:
+            if config != self._reconstructor.config:
+                self._reconstructor.reconfigure(config)
+                self._note_session()
+
+    def map_snapshot(self) -> MapCloud:
+        """A copy of the scene map."""
+        return self._reconstructor.map.snapshot()
+
+    def publish_map_if_due(self) -> None:
+        """Publish ~/map when it changed and the last time is long enough ago."""
+        with self._lock:
+            parameters = self._parameters()
+            now = time.monotonic()
+            waited = now - self._map_published_at
+            if self._map_changed and parameters.map.publish and waited >= 1.0 / parameters.map.rate_hz:
+                self._map_changed, self._map_published_at = False, now
+                self._outputs.publish_map(self.map_snapshot(), self._world_header)
+
+    def _process(self, message: Any, parameters: NodeParameters) -> None:
+        began = time.monotonic()
+        stamp_ns = stamp_nanoseconds(message.header.stamp)
+        if self._is_too_old(stamp_ns, parameters):
+            self._accounting.count('too_old')
+            return
+        image = self._decode(message)
+        self._check_stamp(stamp_ns, parameters)
+        decoded = time.monotonic()
+        header = self._camera_header(message.header)
+        frame = CameraFrame(
+            image=image,
+            stamp_ns=stamp_ns,
+            intrinsics=self._calibration(image, parameters),
+            detections=self._detections(stamp_ns, parameters),
+            T_world_camera=self._known_pose(header.frame_id, stamp_ns, parameters),
+        )
+        result = self._reconstruct(frame)
+        self._publish(result, header, parameters, decoded - began)
+
+    def _is_too_old(self, stamp_ns: int, parameters: NodeParameters) -> bool:
+        age = (self._clock.now().nanoseconds - stamp_ns) / NANOSECONDS
+        return 0.0 < parameters.max_image_age < age
+
+    def _decode(self, message: Any) -> RgbImage:
+        try:
+            return decode_image(message) if hasattr(message, 'encoding') else decode_compressed_image(message)
+        except ImageDecodingError as error:
+            raise _RejectedError(self._inputs.image_topic, error.cause, str(error)) from error
+
+    def _check_stamp(self, stamp_ns: int, parameters: NodeParameters) -> None:
+        last = self._stamps.last_ns
+        verdict = self._stamps.check(stamp_ns, may_begin_anew=parameters.reset_on_time_jump)
+        if verdict is StampVerdict.REJECT and last is not None:
+            raise _RejectedError(
+                self._inputs.image_topic,
+                'stamp not increasing',
+                f'stamp {stamp_ns / NANOSECONDS:.3f} s is not after the last one, {last / NANOSECONDS:.3f} s',
+            )
+        if verdict is StampVerdict.NEW_TIMELINE and self._inputs.transforms is not None:
+            self._inputs.transforms.clear()  # the reconstruction begins a new session by itself
+
+    def _camera_header(self, header: Header) -> Header:
+        if header.frame_id:
+            return header
+        self._accounting.warn(
+            self._inputs.image_topic,
+            'no frame_id',
+            f"header.frame_id is empty; taking '{FALLBACK_CAMERA_FRAME}' for the camera's optical frame",
+        )
+        return messages.header(header.stamp, FALLBACK_CAMERA_FRAME)
+
+    def _calibration(self, image: RgbImage, parameters: NodeParameters) -> Intrinsics | None:
+        if not parameters.use_camera_info:
+            return None
+        height, width = image.shape[:2]
+        may_wait = self._image_size != (width, height) and self._is_published(self._inputs.calibration_topic)
+        self._image_size = (width, height)
+        timeout = parameters.calibration_wait if may_wait else 0.0
+        intrinsics = self._inputs.calibration.wait_for(width, height, timeout)
+        if intrinsics is not None and (intrinsics.width, intrinsics.height) != (width, height):
+            self._accounting.reject(
+                self._inputs.calibration_topic,
+                'calibration of another size',
+                f'calibration is for {intrinsics.width}x{intrinsics.height}, the image has {width}x{height}; '
+                'going on uncalibrated',
+            )
+            return None
+        return intrinsics
+
+    def _detections(self, stamp_ns: int, parameters: NodeParameters) -> tuple[HandDetection, ...] | None:
+        if parameters.detector == 'none':
+            return ()
+        if parameters.detector != 'topic':
+            return None
+        may_wait = self._is_published(self._inputs.detections_topic)
+        detections = self._inputs.detections.wait_for(stamp_ns, parameters.detections.wait if may_wait else 0.0)
+        if detections is None:
+            self._accounting.count('without_detections')
+        return detections
+
+    def _known_pose(self, camera_frame: str, stamp_ns: int, parameters: NodeParameters) -> Any:
+        if parameters.pose_source != 'tf' or self._inputs.transforms is None:
+            return None
+        try:
+            return self._inputs.transforms.lookup(parameters.world_frame, camera_frame, stamp_ns, parameters.tf_timeout)
+        except LookupError as error:
+            self._accounting.warn('/tf', 'no camera pose', f'pose_source is tf, but there is {error}')
+            return None
+
+    def _reconstruct(self, frame: CameraFrame) -> FrameResult:
+        try:
+            return self._reconstructor.process(frame)
+        except FrameRejected as rejected:
+            raise _RejectedError(self._inputs.image_topic, 'unusable', rejected.reason) from rejected
+        finally:
+            self._note_session()  # a frame may begin a new session even if it is refused
+
+    def _publish(self, result: FrameResult, header: Header, parameters: NodeParameters, decode_seconds: float) -> None:
+        began = time.monotonic()
+        problem = self._outputs.publish_result(result, header, parameters)
+        if problem is not None:
+            self._accounting.warn('/tf', 'base_frame', f'pose of base_frame is not published: {problem}')
+        self._accounting.count('processed')
+        self._world_header = messages.header(header.stamp, parameters.world_frame)
+        self._map_changed = True
+        seconds = result.seconds
+        self._report = messages.FrameReport(
+            header=header,
+            state=int(result.state),
+            session_id=result.session_id,
+            frame_index=result.frame_index,
+            hands=len(result.hands),
+            decode_seconds=decode_seconds,
+            detect_seconds=seconds.detect,
+            inference_seconds=seconds.prepare + seconds.network + seconds.pose + seconds.hands + seconds.mapping,
+            publish_seconds=time.monotonic() - began,
+            image_age_seconds=(self._clock.now().nanoseconds - stamp_nanoseconds(header.stamp)) / NANOSECONDS,
+        )
+
+    def _note_session(self) -> None:
+        """If a new session began, tell everybody that the world frame is another one from now on."""
+        if self._session_id == self._reconstructor.session_id:
+            return
+        self._session_id = self._reconstructor.session_id
+        self._log(f'session {self._session_id} begins: {self._reconstructor.reset_reason}')
+        self._outputs.forget_session()
+        self._map_changed, self._map_published_at = True, -float('inf')
+        self.publish_map_if_due()
+
+    def _is_published(self, topic: str) -> bool:
+        return self._inputs.publisher_count(topic) > 0

@@ -1,0 +1,61 @@
+"""Which transforms the node broadcasts for one frame, from its parameters and the pose of the camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from geometry_msgs.msg import TransformStamped
+from std_msgs.msg import Header
+
+from hand3r_ros.geometry import Array, invert_transform
+from hand3r_ros.hand_model.sides import HandSide
+from hand3r_ros.node import messages
+from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.online.results import FloatArray, FrameResult, HandResult, TrackingState
+
+FALLBACK_CAMERA_FRAME = 'hand3r_camera'
+"""Stands for the empty frame_id that some drivers publish."""
+
+BaseLookup = Callable[[str, str], Array]
+"""Gives ``T_camera_base`` (4, 4) for the names of both frames; raises LookupError."""
+
+
+def is_placed(result: FrameResult) -> bool:
+    """True when the camera's place in the world is known, so that anything may be said about the world."""
+    return result.state is not TrackingState.LOST
+
+
+def camera_transform(
+    header: Header, T_world_camera: FloatArray, parameters: NodeParameters, lookup_base: BaseLookup
+) -> TransformStamped | None:
+    """The transform that places the camera, or the robot that carries it; None when none is to be published.
+
+    ``header`` is that of the image: its frame is the camera. Raises LookupError while ``base_frame`` is unknown.
+    """
+    if not parameters.publish_tf or parameters.pose_source == 'tf':
+        return None
+    body, T_world_body = header.frame_id, T_world_camera
+    if parameters.base_frame and parameters.base_frame != body:
+        T_world_body = T_world_camera @ lookup_base(body, parameters.base_frame)
+        body = parameters.base_frame
+    if parameters.invert_tf:
+        inverse_header = messages.header(header.stamp, body)
+        return messages.transform_stamped(inverse_header, parameters.world_frame, invert_transform(T_world_body))
+    world_header = messages.header(header.stamp, parameters.world_frame)
+    return messages.transform_stamped(world_header, body, T_world_body)
+
+
+def best_of_each_side(hands: tuple[HandResult, ...]) -> dict[HandSide, HandResult]:
+    """The hand with the best score of each side that was seen."""
+    best: dict[HandSide, HandResult] = {}
+    for hand in sorted(hands, key=lambda hand: hand.score):
+        best[HandSide(hand.side)] = hand
+    return best
+
+
+def hand_transforms(world_header: Header, hands: tuple[HandResult, ...]) -> list[TransformStamped]:
+    """``world -> hand3r_left_wrist`` and ``... right_wrist`` for the hands that were seen."""
+    return [
+        messages.transform_stamped(world_header, f'hand3r_{side.name.lower()}_wrist', hand.T_world_wrist)
+        for side, hand in best_of_each_side(hands).items()
+    ]

@@ -1,0 +1,264 @@
+"""The lifecycle node `hand3r`: wires parameters, subscriptions, worker, reconstruction, publishers and services.
+
+configure loads weights and makes publishers and services; activate begins to take images; cleanup frees everything.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+import rclpy
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from hand3r_ros.geometry import Array
+from hand3r_ros.hand_model.data import HandModelFileError
+from hand3r_ros.network.checkpoints import WeightsError
+from hand3r_ros.node.accounting import Accounting
+from hand3r_ros.node.calibration import LatestCalibration
+from hand3r_ros.node.configuration import reconstructor_config
+from hand3r_ros.node.detections import DetectionBuffer
+from hand3r_ros.node.diagnostics import Diagnostics, NodeHealth
+from hand3r_ros.node.frame_processor import FrameProcessor
+from hand3r_ros.node.inputs import Inputs
+from hand3r_ros.node.mailbox import Mailbox
+from hand3r_ros.node.outputs import Outputs
+from hand3r_ros.node.parameter_server import ParameterServer
+from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.services import Services
+from hand3r_ros.node.subscriptions import IMAGE_TOPICS, Subscriptions
+from hand3r_ros.node.transforms import TransformLookup
+from hand3r_ros.node.worker import Worker
+from hand3r_ros.online.detection.base import DetectorUnavailableError
+from hand3r_ros.online.factory import build_reconstructor, load_hand_model
+
+STATUS_PERIOD = 1.0  # s
+EXPECTED_ERRORS = (WeightsError, HandModelFileError, DetectorUnavailableError, ValueError, OSError)
+"""Reasons for not configuring that are told in one line; anything else is a defect and gets its traceback."""
+
+
+@dataclass(frozen=True)
+class _Configured:
+    """What lives from configure to cleanup."""
+
+    inputs: Inputs
+    outputs: Outputs
+    processor: FrameProcessor
+    services: Services
+
+    def close(self) -> None:
+        self.services.close()
+        self.outputs.close()
+        if self.inputs.transforms is not None:
+            self.inputs.transforms.close()
+
+
+@dataclass(frozen=True)
+class _Running:
+    """What lives from activate to deactivate."""
+
+    subscriptions: Subscriptions
+    worker: Worker[Any]
+
+    def close(self) -> None:
+        """Subscriptions first, so that nothing new comes; then the worker, before its publishers go."""
+        self.subscriptions.close()
+        self.worker.stop()
+
+
+class Hand3RNode(LifecycleNode):
+    """One RGB camera topic in; camera pose, scene and hand meshes out.
+
+    Subscribes: image (or image/compressed), camera_info, detections, and /tf where a parameter asks for it.
+    Publishes: TF, ~/hands, ~/hands/<side>/wrist_pose, ~/points, ~/map, ~/camera_pose, ~/markers, ~/hand_topology,
+    ~/depth/image, ~/depth/camera_info, ~/status, /diagnostics.
+    Services: ~/reset, ~/enable, ~/save_map. Parameters: ``parameters.py``.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('hand3r', **options)
+        self._configured: _Configured | None = None
+        self._running: _Running | None = None
+        self._lifecycle_label = 'unconfigured'
+        self._configure_problem = ''
+        self._accounting = Accounting(self.get_logger().warning)
+        self._parameter_server = ParameterServer(self, lambda: self._configured is None, self._apply_parameters)
+        self._reporter = Diagnostics(self, self._accounting, self._health)
+        self._status_timer = self.create_timer(
+            STATUS_PERIOD, self._publish_status, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        if self._parameters_now().autostart:
+            self._autostart_timer = self.create_timer(
+                0.0, self._autostart, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            )
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the weights and make publishers and services; FAILURE says why in one line."""
+        self._configure_problem = '; '.join(self._parameter_server.problems)
+        if not self._configure_problem:
+            try:
+                self._configure(self._parameters_now())
+            except EXPECTED_ERRORS as error:
+                self._configure_problem = str(error)
+            except Exception as error:
+                self._configure_problem = f'{type(error).__name__}: {error}'
+                self.get_logger().error(traceback.format_exc())
+        if self._configure_problem:
+            self.get_logger().error(f'cannot configure: {self._configure_problem}')
+            self._free()
+            return TransitionCallbackReturn.FAILURE
+        self._lifecycle_label = 'inactive'
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to take images."""
+        result = super().on_activate(state)
+        assert self._configured is not None  # the state machine allows activate only after configure
+        self._start(self._configured)
+        self._lifecycle_label = 'active'
+        self.get_logger().info(f'active, waiting for images on {self._image_topic()}')
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take no more images; the reconstruction keeps its state."""
+        self._stop()
+        self._lifecycle_label = 'inactive'
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the network and everything made by configure."""
+        self._free()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything."""
+        self._free()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything; the node can be configured again."""
+        self._free()
+        return super().on_error(state)
+
+    def close(self) -> None:
+        """Stop the worker and free everything, whatever the state; for the end of the process."""
+        self._free()
+
+    def _configure(self, parameters: NodeParameters) -> None:
+        self._accounting.clear()
+        config = reconstructor_config(parameters)
+        reconstructor, hand_model = build_reconstructor(config), load_hand_model(config)
+        if parameters.warmup:
+            reconstructor.warm_up()
+        inputs = self._make_inputs(parameters)
+        outputs = Outputs(self, hand_model, self._lookup_base)
+        processor = FrameProcessor(
+            reconstructor,
+            inputs,
+            outputs,
+            self._accounting,
+            self._parameters_now,
+            self.get_clock(),
+            self.get_logger().info,
+        )
+        services = Services(self, processor, self._parameters_now, self._enable)
+        self._configured = _Configured(inputs, outputs, processor, services)
+        self.get_logger().info(
+            f"configured: preset '{config.preset}', device '{config.device}', hand model '{hand_model.id}'"
+        )
+
+    def _make_inputs(self, parameters: NodeParameters) -> Inputs:
+        return Inputs(
+            image_topic=self._image_topic(),
+            calibration_topic=self.resolve_topic_name('camera_info'),
+            detections_topic=self.resolve_topic_name('detections'),
+            calibration=LatestCalibration(),
+            detections=DetectionBuffer(),
+            transforms=TransformLookup(self) if parameters.pose_source == 'tf' or parameters.base_frame else None,
+            publisher_count=self.count_publishers,
+        )
+
+    def _start(self, configured: _Configured) -> None:
+        configured.outputs.publish_topology()
+        mailbox: Mailbox[Any] = Mailbox()
+        processor = configured.processor
+        worker = Worker(mailbox, processor.process, self._on_worker_error, processor.publish_map_if_due)
+        worker.start()
+        subscriptions = Subscriptions(self, self._parameters_now(), self._accounting, mailbox, configured.inputs)
+        self._running = _Running(subscriptions, worker)
+
+    def _stop(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.close()
+
+    def _free(self) -> None:
+        self._stop()
+        configured, self._configured = self._configured, None
+        if configured is not None:
+            configured.close()
+        self._lifecycle_label = 'unconfigured'
+
+    def _autostart(self) -> None:
+        self.destroy_timer(self._autostart_timer)
+        if self._lifecycle_label == 'unconfigured' and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _apply_parameters(self, parameters: NodeParameters) -> None:
+        """Pass on what the reconstruction takes; the rest is read with each frame."""
+        if self._configured is not None:
+            self._configured.processor.reconfigure(reconstructor_config(parameters))
+
+    def _enable(self, enabled: bool) -> None:
+        if self._running is not None:
+            self._running.subscriptions.enabled = enabled
+
+    def _publish_status(self) -> None:
+        if self._running is not None and self._configured is not None:
+            self._configured.outputs.publish_status(self._configured.processor.status())
+
+    def _on_worker_error(self, error: Exception) -> None:
+        if not self.context.ok():
+            return  # the process is ending: publishers went away under the worker
+        trace = ''.join(traceback.format_exception(error))
+        self._accounting.reject(self._image_topic(), type(error).__name__, f'an image failed: {error}\n{trace}')
+
+    def _lookup_base(self, camera_frame: str, base_frame: str) -> Array:
+        transforms = None if self._configured is None else self._configured.inputs.transforms
+        if transforms is None:
+            raise LookupError('not listening to TF')
+        return transforms.lookup(camera_frame, base_frame, None, self._parameters_now().tf_timeout)
+
+    def _parameters_now(self) -> NodeParameters:
+        return self._parameter_server.snapshot
+
+    def _image_topic(self) -> str:
+        return str(self.resolve_topic_name(IMAGE_TOPICS[self._parameters_now().image_transport]))
+
+    def _health(self) -> NodeHealth:
+        report = None if self._configured is None else self._configured.processor.report
+        return NodeHealth(self._lifecycle_label, self._configure_problem, self._image_topic(), report)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the node until SIGINT or SIGTERM."""
+    rclpy.init(args=args)
+    node = Hand3RNode()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.close()
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,23 @@
+"""What the executor's thread receives beside the images and the worker's thread reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hand3r_ros.node.calibration import LatestCalibration
+from hand3r_ros.node.detections import DetectionBuffer
+from hand3r_ros.node.transforms import TransformLookup
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Names of the topics, and where what came in on them waits for its image."""
+
+    image_topic: str
+    calibration_topic: str
+    detections_topic: str
+    calibration: LatestCalibration
+    detections: DetectionBuffer
+    transforms: TransformLookup | None  # None when no parameter needs TF
+    publisher_count: Callable[[str], int]  # of a topic
