@@ -44,7 +44,7 @@ def _source_text(type_name: str) -> str:
     stem, _, half = name.partition('_')
     path = folder / kind / f'{stem}.{kind}' if folder else None
     if path is None or not path.is_file():
-        return message_store().generate_msgdef(type_name)[0].split('=' * 80)[0]
+        return message_store().generate_msgdef(type_name, ros_version=2)[0].split('=' * 80)[0]
     text = path.read_text(encoding='utf-8')
     return text.split('\n---')[half == 'Response'].strip('\n') if half else text
 
