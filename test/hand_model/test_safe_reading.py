@@ -103,19 +103,23 @@ def test_never_executes_code_from_a_file(hand: dict, tmp_path: Path) -> None:
     assert victim.exists()
 
 
+_SET_ATTRIBUTE = b'N}X\x07\x00\x00\x00alteredK\x01s\x86b.'  # BUILD with the slot state {'altered': 1}
+
+
 @pytest.mark.parametrize(
-    'program',
+    ('program', 'message'),
     [
-        b'cchumpy.ch\nCh\n}X\x01\x00\x00\x00aK\x01s\x86b.',  # BUILD on a class: (None-like state, slot state)
-        b'c_codecs\nencode\nN}X\x08\x00\x00\x00__name__K\x01s\x86b.',  # set attributes of an allowed callable
-        b'c__builtin__\nset\nN}X\x01\x00\x00\x00aK\x01s\x86b.',
-        b'ccopy_reg\n_reconstructor\n(c__builtin__\nset\nc__builtin__\nobject\nNtR.',
-        b'Pexternal\n.',
-        b'\x82\x01.',
+        (b'c_codecs\nencode\n' + _SET_ATTRIBUTE, 'tries to alter a class'),
+        (b'ccopy_reg\n_reconstructor\n' + _SET_ATTRIBUTE, 'tries to alter a class'),
+        (b'cnumpy\nndarray\n' + _SET_ATTRIBUTE, 'damaged'),
+        (b'c__builtin__\nset\n' + _SET_ATTRIBUTE, 'damaged'),
+        (b'ccopy_reg\n_reconstructor\n(c__builtin__\nset\nc__builtin__\nobject\nNtR.', 'unexpected class'),
+        (b'Pexternal\n.', 'outside the file'),
+        (b'\x82\x01.', 'damaged'),
     ],
 )
-def test_a_file_cannot_alter_the_reader(program: bytes, tmp_path: Path) -> None:
-    with pytest.raises(HandModelFileError):
+def test_a_file_cannot_alter_the_reader(program: bytes, message: str, tmp_path: Path) -> None:
+    with pytest.raises(HandModelFileError, match=message):
         load_mano(write(tmp_path, program))
 
 
