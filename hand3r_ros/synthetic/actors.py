@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.synthetic import instances
-from hand3r_ros.synthetic.arms import ArmPath, arm_rings, sleeve_rings
+from hand3r_ros.synthetic.arms import CUFF_RINGS, RING_POINTS, ArmPath, arm_rings, sleeve_rings
 from hand3r_ros.synthetic.geometry_buffer import Part
 from hand3r_ros.synthetic.hand_appearance import hand_appearance, wrist_cut
 from hand3r_ros.synthetic.hands import PosedHand, hand_faces
@@ -39,7 +39,11 @@ class Actor:
         side = motion.side
         parts = [
             Part(self._hand_mesh(frame), self.skin, instances.hand_instance(side)),
-            Part(_tube_mesh(self.arm[frame], side, (2.0, 5.0)), self.skin, instances.arm_instance(side)),
+            Part(
+                _tube_mesh(self.arm[frame], side, (2.0, 0.35 * self.arm.shape[1])),
+                self.skin,
+                instances.arm_instance(side),
+            ),
         ]
         if self.sleeve is not None:
             mesh = _tube_mesh(self.sleeve[frame], side, (1.0, 2.5))
@@ -60,21 +64,38 @@ class Actor:
         return Mesh(vertices, normals, appearance.uvs, faces, appearance.shade)
 
 
-def build_actor(palette: Palette, hand: PosedHand, arm: ArmPath, skin: int, cloth: int) -> Actor:
-    """Dresses a posed hand: arm, sleeve (long, short or none) and the object of its grasp."""
+@dataclass(frozen=True)
+class Clothing:
+    """What a person wears on both arms."""
+
+    material: int
+    cuff: str | None  # a key of ``CUFF_RINGS``; None = no sleeves
+    thickness: float  # m
+
+
+def choose_clothing(palette: Palette) -> Clothing:
+    """Long, rolled-up, short or no sleeves."""
     rng = palette.rng
-    rings = arm_rings(arm, hand.motion.orientation, *wrist_cut(hand.motion.betas))
-    first_ring = int(rng.choice([2, 3, 4, 8, 10], p=[0.3, 0.2, 0.1, 0.1, 0.3]))
-    folds = 0.0035 * np.abs(rng.normal(0.0, 1.0, (rings.shape[1], rings.shape[2])))
-    folds[:, -1] = folds[:, 0]
+    cuffs = [*CUFF_RINGS, None]
+    choice = cuffs[rng.choice(len(cuffs), p=[0.4, 0.15, 0.07, 0.28, 0.1])]
+    return Clothing(palette.add(palette.cloth()), choice, float(rng.uniform(0.003, 0.008)))
+
+
+def build_actor(palette: Palette, hand: PosedHand, arm: ArmPath, skin: int, clothing: Clothing) -> Actor:
+    """Dresses a posed hand: arm, sleeve and the object of its grasp."""
+    rng = palette.rng
+    rings = arm_rings(arm, hand.motion.orientation, wrist_cut(hand.motion.betas, RING_POINTS))
     sleeve = None
-    if rng.random() < 0.85:
-        sleeve = sleeve_rings(rings, first_ring, rng.uniform(0.003, 0.008), folds)
+    if clothing.cuff is not None:
+        folds = 0.003 * np.abs(rng.normal(0.0, 1.0, rings.shape[1:3]))
+        folds[:, -1] = folds[:, 0]
+        sleeve = sleeve_rings(rings, CUFF_RINGS[clothing.cuff], clothing.thickness, folds)
+        rings = rings[:, : CUFF_RINGS[clothing.cuff] + 2]  # the rest is under the sleeve
     held: tuple[tuple[Mesh, int], ...] = ()
     if hand.motion.grasp is not None:
         pieces = held_object(palette, hand.motion.grasp)
         held = tuple((mesh, palette.add(material)) for mesh, material in pieces)
-    return Actor(hand, skin, cloth, rings, sleeve, held)
+    return Actor(hand, skin, clothing.material, rings, sleeve, held)
 
 
 def _tube_mesh(rings: Array, side: HandSide, repeats: tuple[float, float]) -> Mesh:

@@ -10,17 +10,23 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from hand3r_ros.synthetic.hand_appearance import WristCut
 from hand3r_ros.synthetic.paths import Array, unit
 
 UPPER_ARM = 0.29  # m, shoulder to elbow
 FOREARM = 0.255  # m, elbow to wrist joint
-_RING_POINTS = 15  # the last equals the first
+RING_POINTS = 17  # the last equals the first
 
-# Share of the way wrist - elbow - shoulder, and half thicknesses (palm to back, thumb to little finger) in metres.
-_FOREARM_STATIONS = np.array([0.07, 0.18, 0.32, 0.5, 0.68, 0.84])
-_FOREARM_HALF = np.array([[0.0205, 0.0265], [0.0235, 0.0275], [0.029, 0.031], [0.035, 0.036], [0.039, 0.0405], [0.040, 0.0415]])  # fmt: skip
-_UPPER_STATIONS = np.array([0.16, 0.4, 0.65, 0.95])
-_UPPER_HALF = np.array([[0.041, 0.042], [0.044, 0.044], [0.047, 0.047], [0.050, 0.050]])
+# Half thicknesses of the arm in metres (palm to back, thumb to little finger) at shares of the way to the next joint.
+_FOREARM_STATIONS = (0.16, 0.3, 0.46, 0.64, 0.82)
+_FOREARM_HALF = ((0.0215, 0.0265), (0.0265, 0.030), (0.0325, 0.0345), (0.038, 0.039), (0.040, 0.041))
+_ELBOW_HALF = ((0.041, 0.042),)
+_UPPER_STATIONS = (0.16, 0.4, 0.65, 0.95, 1.12, 1.13)
+_UPPER_HALF = ((0.041, 0.042), (0.044, 0.044), (0.047, 0.047), (0.052, 0.052), (0.052, 0.052), (0.004, 0.004))
+_ALL_HALF = np.array((*_FOREARM_HALF, *_ELBOW_HALF, *_UPPER_HALF))
+
+CUFF_RINGS = {'wrist': 2, 'forearm': 4, 'elbow': 7, 'upper arm': 9}
+"""First ring of sleeves of different length."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,30 +96,42 @@ def hand_orientation(forearm: Array, roll: Array, flexion: Array, deviation: Arr
     return (turned * bend).as_matrix()
 
 
-def arm_rings(path: ArmPath, orientation: Array, end_centre: Array, end_half: Array) -> Array:
-    """Rings (T, K, N, 3) of the skin from inside the hand's wrist to the shoulder.
+def arm_rings(path: ArmPath, orientation: Array, cut: WristCut) -> Array:
+    """Rings (T, K, N, 3) of the skin, from just inside the hand's wrist to behind the shoulder.
 
     Args:
         path: the arm.
         orientation: (T, 3, 3) of the hand.
-        end_centre: (3,) centre of the hand mesh's cut in hand axes, relative to the wrist joint.
-        end_half: (2,) half thickness of the cut along hand y and z.
+        cut: where the hand mesh ends; ``RING_POINTS`` points.
     """
-    frames = len(path.wrist)
-    hand_end = path.wrist + (orientation @ end_centre)
-    forearm_axis = path.elbow - hand_end
-    upper_axis = path.shoulder - path.elbow
+    middle = cut.outline[:-1].mean(0)
+    local = np.array([cut.offset, *middle])
+    local[0] += cut.slant * middle[0]
+    hand_end = path.wrist + orientation @ local
+    to_elbow = path.elbow - hand_end
+    to_shoulder = path.shoulder - path.elbow
     centres = [
-        hand_end - 0.010 * orientation[:, :, 0],
-        hand_end + 0.002 * orientation[:, :, 0],
-        *(hand_end + s * forearm_axis for s in _FOREARM_STATIONS),
-        path.elbow + 0.008 * (unit(upper_axis) - unit(forearm_axis)),  # cut the corner on its inside
-        *(path.elbow + s * upper_axis for s in _UPPER_STATIONS),
+        hand_end - 0.012 * orientation[:, :, 0],
+        hand_end - 0.001 * orientation[:, :, 0],
+        *(hand_end + share * to_elbow for share in _FOREARM_STATIONS),
+        path.elbow + 0.008 * (unit(to_shoulder) - unit(to_elbow)),  # cut the corner on its inside
+        *(path.elbow + share * to_shoulder for share in _UPPER_STATIONS),
     ]
     centre = np.stack(centres, axis=1)  # (T, K, 3)
-    half = np.vstack([end_half * 0.93, end_half * 0.985, _FOREARM_HALF, [[0.041, 0.042]], _UPPER_HALF])
-    stations = np.concatenate([[0.0, 0.0], _FOREARM_STATIONS, [1.0], 1.0 + _UPPER_STATIONS])
-    return rings_along(centre, half, _ring_axes(path, orientation, centre, stations).reshape(frames, -1, 3, 3))
+    stations = np.array([0.0, 0.0, *_FOREARM_STATIONS, 1.0, *(1.0 + np.array(_UPPER_STATIONS))])
+    axes = _ring_axes(path, orientation, centre, stations)
+    return centre[:, :, None] + np.einsum('tkij,knj->tkni', axes, _ring_shapes(cut))
+
+
+def _ring_shapes(cut: WristCut) -> Array:
+    """(K, N, 3) rings around their centres: the hand's outline, then ellipses."""
+    outline = cut.outline - cut.outline[:-1].mean(0)
+    slanted = np.column_stack([cut.slant * outline[:, 0], outline])
+    angle = np.linspace(0.0, 2.0 * np.pi, RING_POINTS)
+    circle = np.stack([np.zeros_like(angle), np.cos(angle), np.sin(angle)], -1)
+    ellipses = circle * np.column_stack([np.zeros(len(_ALL_HALF)), _ALL_HALF])[:, None]
+    inside, outside = slanted * [1.0, 0.92, 0.92], slanted * [1.0, 1.012, 1.012]
+    return np.concatenate([inside[None], outside[None], ellipses])
 
 
 def _ring_axes(path: ArmPath, orientation: Array, centre: Array, stations: Array) -> Array:
@@ -133,15 +151,6 @@ def _ring_axes(path: ArmPath, orientation: Array, centre: Array, stations: Array
         third = unit(np.cross(tangent[:, k], frame[:, :, 1]))
         axes[:, k] = np.stack([tangent[:, k], np.cross(third, tangent[:, k]), third], axis=-1)
     return axes
-
-
-def rings_along(centre: Array, half: Array, axes: Array) -> Array:
-    """Elliptic rings (T, K, N, 3) with half thicknesses (K, 2) along the second and third ring axis."""
-    angle = np.linspace(0.0, 2.0 * np.pi, _RING_POINTS)
-    offset = np.stack(
-        [np.zeros_like(angle) + np.zeros((len(half), 1)), half[:, :1] * np.cos(angle), half[:, 1:] * np.sin(angle)], -1
-    )  # (K, N, 3)
-    return centre[:, :, None] + np.einsum('tkij,knj->tkni', axes, offset)
 
 
 def sleeve_rings(rings: Array, first: int, thickness: float, folds: Array) -> Array:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 _GAMMA = 1.0 / 2.2
+_CURVE_END = 2.0  # linear light that shows as white
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,24 +24,14 @@ class CameraEffects:
     blur: float = 0.0  # standard deviation of the lens blur, pixels of a 320 pixel wide image
     noise: float = 0.0  # standard deviation at full brightness, 0..1
 
-    def apply(self, linear: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
-        """8-bit sRGB picture (H, W, 3) of linear light (H, W, 3)."""
-        height, width = linear.shape[:2]
-        image = linear
-        sigma = self.blur * width / 320.0
-        if sigma > 0.2:
-            image = cv2.GaussianBlur(image, (0, 0), sigma)
-        gain = np.asarray(self.white_balance, np.float32) * np.float32(self.exposure)
-        image = image * gain
-        if self.vignette > 0.0:
-            x = np.linspace(-1.0, 1.0, width, dtype=np.float32)
-            y = np.linspace(-1.0, 1.0, height, dtype=np.float32)
-            image *= (1.0 - 0.5 * self.vignette * (x[None] ** 2 + y[:, None] ** 2))[..., None]
-        image = cv2.pow(np.clip(_roll_off(image), 0.0, 1.0), _GAMMA) * np.float32(255.0)
-        if self.noise > 0.0:
-            grain = rng.standard_normal(image.shape, np.float32)
-            image += grain * np.float32(255.0 * self.noise)
-        return np.clip(image + 0.5, 0.0, 255.0).astype(np.uint8)
+    def apply(self, linear: NDArray[np.float32], seed: int) -> NDArray[np.uint8]:
+        """8-bit sRGB picture (H, W, 3) of linear light (H, W, 3); ``seed`` decides the noise."""
+        sigma = self.blur * linear.shape[1] / 320.0
+        image = cv2.GaussianBlur(linear, (0, 0), sigma) if sigma > 0.2 else linear
+        gain = np.asarray(self.white_balance, np.float64) * self.exposure
+        out = np.empty(image.shape, np.uint8)
+        _develop(image, gain, self.vignette, 255.0 * self.noise, np.uint64(seed), _TONE_CURVE, out)
+        return out
 
 
 def random_effects(rng: np.random.Generator) -> CameraEffects:
@@ -53,7 +46,50 @@ def random_effects(rng: np.random.Generator) -> CameraEffects:
     )
 
 
-def _roll_off(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compresses light above 0.7 softly towards 1, as cameras do."""
-    bright = np.maximum(linear - np.float32(0.7), 0.0)
-    return np.minimum(linear, np.float32(0.7)) + bright / (1.0 + bright * np.float32(3.3))
+def _tone_curve() -> NDArray[np.float32]:
+    """(1025,) display value 0..255 over the square root of linear light 0..2: soft shoulder from 0.7 on, then sRGB."""
+    linear = (np.linspace(0.0, 1.0, 1025) * np.sqrt(_CURVE_END)) ** 2
+    bright = np.maximum(linear - 0.7, 0.0)
+    compressed = np.minimum(linear, 0.7) + bright / (1.0 + 2.6 * bright)
+    return (np.clip(compressed, 0.0, 1.0) ** _GAMMA * 255.0).astype(np.float32)
+
+
+@njit(cache=True, fastmath=True)
+def _develop(
+    linear: NDArray[np.float32],
+    gain: NDArray[np.float64],
+    vignette: float,
+    noise: float,
+    seed: np.uint64,
+    curve: NDArray[np.float32],
+    out: NDArray[np.uint8],
+) -> None:
+    height, width = linear.shape[:2]
+    steps = curve.shape[0] - 1
+    state = seed * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x632BE59BD9B4E019)
+    for v in range(height):
+        y = 2.0 * v / height - 1.0
+        for u in range(width):
+            x = 2.0 * u / width - 1.0
+            light = 1.0 - 0.5 * vignette * (x * x + y * y)
+            for k in range(3):
+                value = max(linear[v, u, k] * gain[k] * light, 0.0)
+                position = min(math.sqrt(value / _CURVE_END), 0.99999) * steps
+                index = int(position)
+                level = curve[index] + (curve[index + 1] - curve[index]) * (position - index)
+                # xorshift64*; the sum of four 16-bit numbers is close to a normal distribution
+                state ^= state >> np.uint64(12)
+                state ^= state << np.uint64(25)
+                state ^= state >> np.uint64(27)
+                bits = state * np.uint64(0x2545F4914F6CDD1D)
+                total = (
+                    (bits & np.uint64(0xFFFF))
+                    + ((bits >> np.uint64(16)) & np.uint64(0xFFFF))
+                    + ((bits >> np.uint64(32)) & np.uint64(0xFFFF))
+                    + (bits >> np.uint64(48))
+                )
+                level += noise * (float(total) - 131070.0) / 37837.0  # standard deviation of the sum
+                out[v, u, k] = np.uint8(min(max(level + 0.5, 0.0), 255.0))
+
+
+_TONE_CURVE = _tone_curve()

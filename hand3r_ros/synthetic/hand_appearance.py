@@ -14,7 +14,8 @@ from hand3r_ros.synthetic.hand_poses import flexion_axes
 from hand3r_ros.synthetic.rasterizer import vertex_normals
 
 _REPEATS_PER_METRE = 9.0
-_CUT_LENGTH = 0.016  # m of the mesh's end that shows the wrist's cross-section
+_CUT_SLANT = -0.35  # the mesh ends nearer to the wrist joint on the back of the hand
+_RIM_LENGTH = 0.009  # m
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +36,44 @@ def hand_appearance() -> HandAppearance:
     return HandAppearance(faces, uvs, _nails(faces))
 
 
-def wrist_cut(betas: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Centre (3,) relative to the wrist joint and half thickness (2,) along y and z of the mesh's open end."""
+@dataclass(frozen=True, eq=False)
+class WristCut:
+    """Where the hand mesh ends: a slanted plane x = ``offset`` + ``slant`` y and the outline of its cross-section."""
+
+    offset: float  # m, in hand axes from the wrist joint
+    slant: float
+    outline: NDArray[np.float64]  # (N, 2) y and z, from the back of the hand towards the thumb; the last is the first
+
+
+def wrist_cut(betas: NDArray, points: int) -> WristCut:
+    """The end of a hand of shape ``betas`` (10,), its outline with ``points`` points."""
     data = load_open_hand()
+    rim = _rim_vertices()
     shaped = data.v_template + data.shapedirs @ np.asarray(betas, np.float32)
-    wrist = data.J_regressor[0] @ shaped
-    end = shaped[data.v_template[:, 0] > data.v_template[:, 0].max() - _CUT_LENGTH] - wrist
-    low, high = end.min(0), end.max(0)
-    centre = (low + high) / 2.0
-    centre[0] = high[0]
-    return centre.astype(float), ((high - low) / 2.0)[1:].astype(float)
+    x, y, z = (shaped[rim] - data.J_regressor[0] @ shaped).astype(float).T
+    centre_y, centre_z = (y.min() + y.max()) / 2.0, (z.min() + z.max()) / 2.0
+    angle = np.arctan2(z - centre_z, y - centre_y)
+    waves = np.linalg.lstsq(_fourier(angle), np.hypot(z - centre_z, y - centre_y), rcond=None)[0]
+    around = np.linspace(0.0, 2.0 * np.pi, points)
+    radius = _fourier(around) @ waves
+    outline = np.stack([centre_y + radius * np.cos(around), centre_z + radius * np.sin(around)], -1)
+    return WristCut(float(np.mean(x - _CUT_SLANT * y)), _CUT_SLANT, outline)
+
+
+@lru_cache(maxsize=1)
+def _rim_vertices() -> NDArray[np.intp]:
+    """Vertices of the last millimetres before the cut."""
+    data = load_open_hand()
+    local = data.v_template - data.J_regressor[0] @ data.v_template
+    plane = local[:, 0] - _CUT_SLANT * local[:, 1]
+    return np.flatnonzero(plane > plane.max() - _RIM_LENGTH)
+
+
+def _fourier(angle: NDArray) -> NDArray[np.float64]:
+    waves = [np.ones_like(angle)]
+    for order in (1, 2, 3):
+        waves += [np.cos(order * angle), np.sin(order * angle)]
+    return np.stack(waves, -1)
 
 
 def _nails(faces: NDArray[np.int32]) -> NDArray[np.float32]:

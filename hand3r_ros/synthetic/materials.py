@@ -20,7 +20,7 @@ class Material:
     texture: int = -1  # index in the texture bank, -1 = none
     texture_strength: float = 1.0  # 0 = plain colour, 1 = colour times texture
     specular: float = 0.05  # strength of the highlight
-    shininess: float = 20.0  # exponent of the highlight
+    shininess: float = 20.0  # exponent of the highlight, whole
     skin: bool = False
 
     def row(self) -> NDArray[np.float32]:

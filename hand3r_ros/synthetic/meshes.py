@@ -69,20 +69,10 @@ def quad(origin: ArrayLike, u: ArrayLike, v: ArrayLike, repeats: tuple[float, fl
 def box(size: ArrayLike, repeats_per_metre: float | None = None) -> Mesh:
     """Box centred at the origin; the texture covers every side once, or repeats per metre."""
     size = np.asarray(size, float)
-    sides = []
-    for axis in range(3):
-        a, b = (axis + 1) % 3, (axis + 2) % 3
-        u, v = np.zeros(3), np.zeros(3)
-        u[a], v[b] = size[a], size[b]
-        for sign in (-1.0, 1.0):
-            first, second = (u, v) if sign > 0 else (v, u)
-            origin = -(u + v) / 2.0
-            origin[axis] = sign * size[axis] / 2.0
-            lengths = np.linalg.norm(first), np.linalg.norm(second)
-            scale = 1.0 if repeats_per_metre is None else repeats_per_metre
-            repeats = (1.0, 1.0) if repeats_per_metre is None else (lengths[0] * scale, lengths[1] * scale)
-            sides.append(quad(origin, first, second, repeats))
-    return merge(sides)
+    uvs = _UNIT_BOX.uvs
+    if repeats_per_metre is not None:
+        uvs = uvs * np.repeat(size[_UNIT_BOX_UV_AXES], 4, axis=0) * repeats_per_metre
+    return replace(_UNIT_BOX, vertices=_UNIT_BOX.vertices * size.astype(np.float32), uvs=np.asarray(uvs, np.float32))
 
 
 def lathe(
@@ -150,3 +140,19 @@ def _creased_profile(profile: NDArray, crease: float) -> tuple[NDArray, NDArray,
 
 
 _QUAD_FACES = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+
+
+def _unit_box() -> tuple[Mesh, NDArray[np.intp]]:
+    """A cube of side 1, and for each of its six quads the axes (6, 2) along which u and v run."""
+    sides, uv_axes = [], []
+    for axis in range(3):
+        first, second = (axis + 1) % 3, (axis + 2) % 3
+        for sign in (-1.0, 1.0):
+            u_axis, v_axis = (first, second) if sign > 0 else (second, first)
+            u, v = np.eye(3)[u_axis], np.eye(3)[v_axis]
+            sides.append(quad(sign * np.eye(3)[axis] / 2.0 - (u + v) / 2.0, u, v))
+            uv_axes.append((u_axis, v_axis))
+    return merge(sides), np.array(uv_axes)
+
+
+_UNIT_BOX, _UNIT_BOX_UV_AXES = _unit_box()

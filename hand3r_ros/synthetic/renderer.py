@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from hand3r_ros.geometry import Intrinsics, invert_transform
@@ -115,18 +115,35 @@ def _casters(static: GeometryBuffer) -> GeometryBuffer:
     )
 
 
+@njit(cache=True, fastmath=True)
 def _soften_outlines(
     linear: NDArray[np.float32], inverse_depth: NDArray[np.float32], segmentation: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
     """Blends pixels at outlines with their neighbours, as a sensor's pixels of finite size do."""
-    outline = np.zeros(segmentation.shape, np.bool_)
-    for axis in (0, 1):
-        first = tuple(slice(None, -1) if a == axis else slice(None) for a in (0, 1))
-        second = tuple(slice(1, None) if a == axis else slice(None) for a in (0, 1))
-        jump = np.abs(inverse_depth[first] - inverse_depth[second]) > _DEPTH_STEP * inverse_depth[first]
-        edge = jump | (segmentation[first] != segmentation[second])
-        outline[first] |= edge
-        outline[second] |= edge
-    blurred = cv2.GaussianBlur(linear, (3, 3), 0.55)
-    linear[outline] = blurred[outline]
-    return linear
+    height, width = segmentation.shape
+    out = linear.copy()
+    for v in range(1, height - 1):
+        for u in range(1, width - 1):
+            here, q = segmentation[v, u], inverse_depth[v, u]
+            limit = _DEPTH_STEP * q
+            if not (
+                segmentation[v, u - 1] != here
+                or segmentation[v, u + 1] != here
+                or segmentation[v - 1, u] != here
+                or segmentation[v + 1, u] != here
+                or abs(inverse_depth[v, u - 1] - q) > limit
+                or abs(inverse_depth[v, u + 1] - q) > limit
+                or abs(inverse_depth[v - 1, u] - q) > limit
+                or abs(inverse_depth[v + 1, u] - q) > limit
+            ):
+                continue
+            for k in range(3):
+                sides = linear[v, u - 1, k] + linear[v, u + 1, k] + linear[v - 1, u, k] + linear[v + 1, u, k]
+                corners = (
+                    linear[v - 1, u - 1, k]
+                    + linear[v - 1, u + 1, k]
+                    + linear[v + 1, u - 1, k]
+                    + linear[v + 1, u + 1, k]
+                )
+                out[v, u, k] = 0.4 * linear[v, u, k] + 0.11 * sides + 0.04 * corners
+    return out

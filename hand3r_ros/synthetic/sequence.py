@@ -15,7 +15,7 @@ from hand3r_ros.geometry import Intrinsics, invert_transform, project_points, tr
 from hand3r_ros.hand_model.mirror import mirror_points, mirror_rotations
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.synthetic import camera_path, instances, splits
-from hand3r_ros.synthetic.actors import Actor, build_actor
+from hand3r_ros.synthetic.actors import Actor, build_actor, choose_clothing
 from hand3r_ros.synthetic.camera_effects import CameraEffects, random_effects
 from hand3r_ros.synthetic.geometry_buffer import Part, collect
 from hand3r_ros.synthetic.grasps import grasp_pool
@@ -98,10 +98,10 @@ class Sequence:
         self._camera = _choose_camera(rng, self.config, table)
         self.hands = self._plan_hands(np.random.default_rng([seed, 3]), table, pool)
         skin = palette.add(palette.skin())
-        clothes = palette.add(palette.cloth())
+        clothing = choose_clothing(palette)
         arms = [hand.arm(table) for hand in self.hands]
         self._actors: list[Actor] = [
-            build_actor(palette, hand, arm, skin, clothes) for hand, arm in zip(self.hands, arms, strict=True)
+            build_actor(palette, hand, arm, skin, clothing) for hand, arm in zip(self.hands, arms, strict=True)
         ]
         static = build_room(palette, table) + build_table(palette, table)
         static += set_table(palette, table, self.hands, arms, self._camera.T_world_camera[:, :3, 3])
@@ -137,7 +137,7 @@ class Sequence:
         T_world_camera = self._camera.T_world_camera[index]
         parts: list[Part] = [part for actor in self._actors for part in actor.parts(index)]
         drawn = self._renderer.draw(parts, T_world_camera, self.intrinsics)
-        image = self._effects.apply(drawn.linear, np.random.default_rng([self.seed, 4, index]))
+        image = self._effects.apply(drawn.linear, seed=self.seed * 4096 + index + 1)
         truths = (self._truth(hand, index, T_world_camera, drawn.segmentation) for hand in self.hands)
         hands = tuple(truth for truth in truths if truth is not None)
         return RenderedFrame(image, drawn.depth, drawn.segmentation, self.intrinsics, T_world_camera, hands)
@@ -212,7 +212,7 @@ def _choose_light(rng: np.random.Generator, table: Table) -> Lighting:
     azimuth, elevation = rng.uniform(0.0, 2.0 * np.pi), np.deg2rad(rng.uniform(40.0, 75.0))
     direction = [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
     warm = rng.uniform(0.0, 0.22)
-    sun = hsv(rng.uniform(0.07, 0.14), warm, 1.0) * rng.uniform(0.35, 0.95)
+    sun = hsv(rng.uniform(0.07, 0.14), warm, 1.0) * rng.uniform(0.5, 1.25)
     sky = hsv(rng.uniform(0.5, 0.65), rng.uniform(0.0, 0.12), 1.0) * rng.uniform(0.3, 0.5)
     ground = hsv(rng.uniform(0.05, 0.12), rng.uniform(0.05, 0.25), 1.0) * rng.uniform(0.16, 0.3)
     lamp = np.array([rng.uniform(-1.2, 1.2), rng.uniform(-0.5, 1.0), rng.uniform(1.4, 2.2)])

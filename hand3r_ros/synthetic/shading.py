@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from hand3r_ros.synthetic import rasterizer
 from hand3r_ros.synthetic.geometry_buffer import GeometryBuffer
-from hand3r_ros.synthetic.materials import RED, SHININESS, SKIN, SPECULAR, TEXTURE, TEXTURE_STRENGTH
+from hand3r_ros.synthetic.materials import BLUE, GREEN, RED, SHININESS, SKIN, SPECULAR, TEXTURE, TEXTURE_STRENGTH
 from hand3r_ros.synthetic.textures import LEVELS, SIZE, TextureBank
 
-_SRGB_TO_LINEAR = ((np.arange(256) / 255.0) ** 2.2).astype(np.float32)
+_PER_SQUARED_BYTE = 1.0 / 255.0**2
 _SHADOW_BIAS = 0.004  # m
+_SKIN_WRAP = 0.25  # light that scatters below the skin reaches beyond the terminator
 _UNLIT_DEPTH = np.float32(1e9)
 
 
@@ -94,7 +95,6 @@ def shade(
         materials,
         bank.pixels,
         bank.level_offsets,
-        _SRGB_TO_LINEAR,
         lights,
         lighting.shadow_transform(),
         shadows,
@@ -122,7 +122,6 @@ def _shade_pixels(
     materials,
     texels,
     level_offsets,
-    to_linear,
     lights,
     shadow_transform,
     shadows,
@@ -130,112 +129,120 @@ def _shade_pixels(
     shadow_texel,
     out,
 ) -> None:
-    sun, eye = lights[0], lights[6]
-    normal, view, colour, texture = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
-    position = np.empty(3)
-    last_face, density = -1, 0.0
+    # Slicing arrays inside the loop would cost more than the arithmetic, so everything is a scalar there.
+    corners = np.empty((8, 3))  # position, normal and texture coordinates of the face's corners
+    shades = np.empty(3)
+    face_before = -1
+    density, layer, strength, specular, shininess, skin = 0.0, -1, 0.0, 0.0, 1, False
+    base_red, base_green, base_blue = 0.0, 0.0, 0.0
+    has_lamp = lights[5, 0] + lights[5, 1] + lights[5, 2] > 0.0
     for v in range(triangle.shape[0]):
         for u in range(triangle.shape[1]):
             face = triangle[v, u]
             if face < 0:
                 continue
-            i0, i1, i2 = faces[face, 0], faces[face, 1], faces[face, 2]
-            a, b = weights[v, u, 0], weights[v, u, 1]
+            if face != face_before:  # neighbours mostly show the same face
+                face_before = face
+                for corner in range(3):
+                    i = faces[face, corner]
+                    for k in range(3):
+                        corners[k, corner] = vertices[i, k]
+                        corners[3 + k, corner] = normals[i, k]
+                    corners[6, corner], corners[7, corner] = uvs[i, 0], uvs[i, 1]
+                    shades[corner] = shade_factor[i]
+                density = _texture_density(corners)
+                row = face_material[face]
+                layer, strength = int(materials[row, TEXTURE]), materials[row, TEXTURE_STRENGTH]
+                specular, shininess = materials[row, SPECULAR], int(materials[row, SHININESS])
+                skin = materials[row, SKIN] > 0.5
+                base_red, base_green, base_blue = materials[row, RED], materials[row, GREEN], materials[row, BLUE]
+            a, b = float(weights[v, u, 0]), float(weights[v, u, 1])
             c = 1.0 - a - b
-            for k in range(3):
-                position[k] = a * vertices[i0, k] + b * vertices[i1, k] + c * vertices[i2, k]
-                normal[k] = a * normals[i0, k] + b * normals[i1, k] + c * normals[i2, k]
-                view[k] = eye[k] - position[k]
-            _normalise(normal)
-            distance = _normalise(view)
-            facing = normal[0] * view[0] + normal[1] * view[1] + normal[2] * view[2]
-            facing = max(facing, 0.02)
-            material = materials[face_material[face]]
-            factor = a * shade_factor[i0] + b * shade_factor[i1] + c * shade_factor[i2]
-            layer = int(material[TEXTURE])
+            px = a * corners[0, 0] + b * corners[0, 1] + c * corners[0, 2]
+            py = a * corners[1, 0] + b * corners[1, 1] + c * corners[1, 2]
+            pz = a * corners[2, 0] + b * corners[2, 1] + c * corners[2, 2]
+            nx = a * corners[3, 0] + b * corners[3, 1] + c * corners[3, 2]
+            ny = a * corners[4, 0] + b * corners[4, 1] + c * corners[4, 2]
+            nz = a * corners[5, 0] + b * corners[5, 1] + c * corners[5, 2]
+            scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
+            nx, ny, nz = nx * scale, ny * scale, nz * scale
+            vx, vy, vz = lights[6, 0] - px, lights[6, 1] - py, lights[6, 2] - pz
+            distance = math.sqrt(vx * vx + vy * vy + vz * vz)
+            vx, vy, vz = vx / distance, vy / distance, vz / distance
+            facing = max(nx * vx + ny * vy + nz * vz, 0.02)
+
+            factor = a * shades[0] + b * shades[1] + c * shades[2]
+            t0, t1, t2 = 1.0, 1.0, 1.0
             if layer >= 0:
-                if face != last_face:
-                    density = _texture_density(vertices, uvs, i0, i1, i2)
-                    last_face = face
-                footprint = density * distance / focal / math.sqrt(facing)
-                s = a * uvs[i0, 0] + b * uvs[i1, 0] + c * uvs[i2, 0]
-                t = a * uvs[i0, 1] + b * uvs[i1, 1] + c * uvs[i2, 1]
-                _sample(texels, level_offsets, to_linear, layer, s, t, footprint, texture)
-            else:
-                texture[0], texture[1], texture[2] = 1.0, 1.0, 1.0
-            skin = material[SKIN] > 0.5
+                footprint = density * distance / (focal * math.sqrt(facing))
+                s = a * corners[6, 0] + b * corners[6, 1] + c * corners[6, 2]
+                t = a * corners[7, 0] + b * corners[7, 1] + c * corners[7, 2]
+                t0, t1, t2 = _sample(texels, level_offsets, layer, s, t, footprint)
             if skin:
-                _skin_colour(material, texture, factor, colour)
+                red, green, blue = _skin_colour(base_red, base_green, base_blue, t0, factor)
             else:
-                strength = material[TEXTURE_STRENGTH]
-                for k in range(3):
-                    colour[k] = material[RED + k] * (1.0 - strength + strength * texture[k]) * factor
-            towards_sun = normal[0] * sun[0] + normal[1] * sun[1] + normal[2] * sun[2]
-            lit = _sunlit(shadow_transform, shadows, position, normal, towards_sun, shadow_texel)
-            _apply_light(
-                colour, normal, view, position, facing, towards_sun, lit, lights, material[SPECULAR],
-                material[SHININESS], skin, out[v, u],
-            )  # fmt: skip
+                red = base_red * (1.0 - strength + strength * t0) * factor
+                green = base_green * (1.0 - strength + strength * t1) * factor
+                blue = base_blue * (1.0 - strength + strength * t2) * factor
+
+            towards_sun = nx * lights[0, 0] + ny * lights[0, 1] + nz * lights[0, 2]
+            lit = 0.0
+            if towards_sun > -_SKIN_WRAP:
+                lit = _sunlit(shadow_transform, shadows, px, py, pz, nx, ny, nz, towards_sun, shadow_texel)
+            diffuse = max(towards_sun, 0.0) * lit
+            rim = 0.0
+            if skin:
+                diffuse = max(towards_sun + _SKIN_WRAP, 0.0) / (1.0 + _SKIN_WRAP) * (0.9 * lit + 0.1)
+                rim = (1.0 - facing) ** 3 * 0.25 * (0.3 + diffuse)
+            highlight = 0.0
+            if lit > 0.0 and specular > 0.0:
+                hx, hy, hz = lights[0, 0] + vx, lights[0, 1] + vy, lights[0, 2] + vz
+                half = (nx * hx + ny * hy + nz * hz) / math.sqrt(hx * hx + hy * hy + hz * hz + 1e-9)
+                if half > 0.7:  # weaker highlights do not show
+                    highlight = lit * specular * half**shininess  # a whole exponent is much faster
+            lamp = 0.0
+            if has_lamp:
+                fx, fy, fz = lights[4, 0] - px, lights[4, 1] - py, lights[4, 2] - pz
+                squared = fx * fx + fy * fy + fz * fz
+                lamp = max(nx * fx + ny * fy + nz * fz, 0.0) / (math.sqrt(squared + 1e-9) * (1.0 + squared))
+            up = 0.5 + 0.5 * nz
+            for k in range(3):
+                colour = red if k == 0 else (green if k == 1 else blue)
+                light = lights[2, k] * up + lights[3, k] * (1.0 - up) + lights[1, k] * diffuse + lights[5, k] * lamp
+                light += rim * (0.55 if k == 0 else 0.2)
+                out[v, u, k] = colour * light + lights[1, k] * highlight
 
 
 @njit(cache=True, fastmath=True)
-def _apply_light(
-    colour, normal, view, position, facing, towards_sun, lit, lights, specular, shininess, skin, pixel
-) -> None:
-    sun, fill = lights[0], lights[4]
-    wrap = 0.25 if skin else 0.0  # light that scatters below the skin reaches beyond the terminator
-    diffuse = max((towards_sun + wrap) / (1.0 + wrap), 0.0) * (0.9 * lit + 0.1 if skin else lit)
-    hx, hy, hz = sun[0] + view[0], sun[1] + view[1], sun[2] + view[2]
-    half = (normal[0] * hx + normal[1] * hy + normal[2] * hz) / math.sqrt(hx * hx + hy * hy + hz * hz + 1e-9)
-    highlight = specular * max(half, 0.0) ** shininess * lit
-    fx, fy, fz = fill[0] - position[0], fill[1] - position[1], fill[2] - position[2]
-    squared = fx * fx + fy * fy + fz * fz
-    lamp = max((normal[0] * fx + normal[1] * fy + normal[2] * fz) / math.sqrt(squared + 1e-9), 0.0) / (1.0 + squared)
-    up = 0.5 + 0.5 * normal[2]
-    rim = (1.0 - facing) ** 3 * 0.25 * (0.3 + diffuse) if skin else 0.0
-    for k in range(3):
-        ambient = lights[2, k] * up + lights[3, k] * (1.0 - up)
-        value = colour[k] * (ambient + lights[1, k] * diffuse + lights[5, k] * lamp) + lights[1, k] * highlight
-        if skin:
-            value += colour[k] * rim * (0.55 if k == 0 else 0.2)
-        pixel[k] = value
-
-
-@njit(cache=True, fastmath=True)
-def _skin_colour(material, texture, factor, colour) -> None:
+def _skin_colour(red, green, blue, texture, factor) -> tuple[float, float, float]:
     """Mottles skin: darker spots are redder; nails (``factor`` > 1) are paler and pinker."""
-    mottle = math.sqrt(texture[0]) - 0.45
+    mottle = math.sqrt(texture) - 0.45
     nail = max(factor - 1.0, 0.0)
     dark = min(factor, 1.0)
-    for k in range(3):
-        redness = -0.06 if k == 0 else (0.14 if k == 1 else 0.18)
-        value = material[RED + k] * (1.0 + 0.45 * mottle + redness * mottle) * dark
-        colour[k] = value + nail * (0.10 if k == 0 else 0.06)
+    red = red * (1.0 + 0.39 * mottle) * dark + 0.10 * nail
+    green = green * (1.0 + 0.59 * mottle) * dark + 0.06 * nail
+    blue = blue * (1.0 + 0.63 * mottle) * dark + 0.06 * nail
+    return red, green, blue
 
 
 @njit(cache=True, fastmath=True)
-def _normalise(vector) -> float:
-    length = math.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2) + 1e-12
-    for k in range(3):
-        vector[k] /= length
-    return length
-
-
-@njit(cache=True, fastmath=True)
-def _texture_density(vertices, uvs, i0, i1, i2) -> float:
-    """Texels per metre on a face, from the ratio of the areas."""
-    ax, ay, az = vertices[i1, 0] - vertices[i0, 0], vertices[i1, 1] - vertices[i0, 1], vertices[i1, 2] - vertices[i0, 2]
-    bx, by, bz = vertices[i2, 0] - vertices[i0, 0], vertices[i2, 1] - vertices[i0, 1], vertices[i2, 2] - vertices[i0, 2]
+def _texture_density(corners) -> float:
+    """Texels per metre on a face, from the ratio of the areas; ``corners`` as in ``_shade_pixels``."""
+    ax, ay, az = corners[0, 1] - corners[0, 0], corners[1, 1] - corners[1, 0], corners[2, 1] - corners[2, 0]
+    bx, by, bz = corners[0, 2] - corners[0, 0], corners[1, 2] - corners[1, 0], corners[2, 2] - corners[2, 0]
     nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
     area = math.sqrt(nx * nx + ny * ny + nz * nz)
-    su, sv = uvs[i1, 0] - uvs[i0, 0], uvs[i1, 1] - uvs[i0, 1]
-    tu, tv = uvs[i2, 0] - uvs[i0, 0], uvs[i2, 1] - uvs[i0, 1]
+    su, sv = corners[6, 1] - corners[6, 0], corners[7, 1] - corners[7, 0]
+    tu, tv = corners[6, 2] - corners[6, 0], corners[7, 2] - corners[7, 0]
     return SIZE * math.sqrt(abs(su * tv - sv * tu) / (area + 1e-12))
 
 
 @njit(cache=True, fastmath=True)
-def _sample(texels, level_offsets, to_linear, layer, s, t, footprint, out) -> None:
-    """Bilinear sample of the level whose texels are about as large as the pixel's footprint (in texels)."""
+def _sample(texels, level_offsets, layer, s, t, footprint) -> tuple[float, float, float]:
+    """Bilinear sample of the level whose texels are about as large as the pixel's footprint (in texels).
+
+    Bytes are mixed as they are and squared afterwards, which is close to the sRGB curve.
+    """
     level = 0
     while footprint > 1.4 and level < LEVELS - 1:
         footprint *= 0.5
@@ -249,31 +256,51 @@ def _sample(texels, level_offsets, to_linear, layer, s, t, footprint, out) -> No
     start = level_offsets[level] + layer * size * size * 3
     p00, p01 = start + (top * size + left) * 3, start + (top * size + right) * 3
     p10, p11 = start + (bottom * size + left) * 3, start + (bottom * size + right) * 3
-    for k in range(3):
-        upper = to_linear[texels[p00 + k]] * (1.0 - dx) + to_linear[texels[p01 + k]] * dx
-        lower = to_linear[texels[p10 + k]] * (1.0 - dx) + to_linear[texels[p11 + k]] * dx
-        out[k] = upper * (1.0 - dy) + lower * dy
+    w00, w01, w10, w11 = (1.0 - dx) * (1.0 - dy), dx * (1.0 - dy), (1.0 - dx) * dy, dx * dy
+    return (
+        _mix(texels, p00, p01, p10, p11, w00, w01, w10, w11),
+        _mix(texels, p00 + 1, p01 + 1, p10 + 1, p11 + 1, w00, w01, w10, w11),
+        _mix(texels, p00 + 2, p01 + 2, p10 + 2, p11 + 2, w00, w01, w10, w11),
+    )
 
 
 @njit(cache=True, fastmath=True)
-def _sunlit(transform, shadows, position, normal, towards_sun, texel) -> float:
-    """Share of sunlight 0..1 that reaches a point: four shadow map texels, bilinearly weighted."""
-    if towards_sun <= -0.25:
-        return 0.0
+def _mix(texels, p00, p01, p10, p11, w00, w01, w10, w11) -> float:
+    value = texels[p00] * w00 + texels[p01] * w01 + texels[p10] * w10 + texels[p11] * w11
+    return value * value * _PER_SQUARED_BYTE
+
+
+@njit(cache=True, fastmath=True)
+def _sunlit(transform, shadows, x, y, z, nx, ny, nz, towards_sun, texel) -> float:
+    """Share of sunlight 0..1 that reaches a point: a tent filter over 4 x 4 texels of the shadow map."""
     push = texel * (1.6 - 0.8 * towards_sun)  # off the surface, so that it does not shadow itself
-    x, y, z = position[0] + push * normal[0], position[1] + push * normal[1], position[2] + push * normal[2]
+    x, y, z = x + push * nx, y + push * ny, z + push * nz
     u = transform[0, 0] * x + transform[0, 1] * y + transform[0, 2] * z + transform[0, 3]
     v = transform[1, 0] * x + transform[1, 1] * y + transform[1, 2] * z + transform[1, 3]
     depth = transform[2, 0] * x + transform[2, 1] * y + transform[2, 2] * z + transform[2, 3] - _SHADOW_BIAS
-    left, top = int(math.floor(u)), int(math.floor(v))
+    left, top = math.floor(u), math.floor(v)
     if left < 1 or top < 1 or left >= shadows.shape[1] - 2 or top >= shadows.shape[0] - 2:
         return 1.0
     du, dv = u - left, v - top
-    total = 0.0  # a 3 x 3 tent over 4 x 4 texels gives soft edges
-    for j in range(-1, 3):
-        wv = (1.0 - dv) if j == -1 else (dv if j == 2 else 1.0)
-        for i in range(-1, 3):
-            wu = (1.0 - du) if i == -1 else (du if i == 2 else 1.0)
-            if shadows[top + j, left + i] >= depth:
-                total += wu * wv
+    column, row = int(left), int(top)
+    corners_lit = (
+        (shadows[row - 1, column - 1] >= depth)
+        + (shadows[row - 1, column + 2] >= depth)
+        + (shadows[row + 2, column - 1] >= depth)
+        + (shadows[row + 2, column + 2] >= depth)
+    )
+    if corners_lit == 0 or corners_lit == 4:  # away from shadow edges
+        return 1.0 if shadows[row, column] >= depth else 0.0
+    total = 0.0
+    for j in range(4):
+        line = 0.0
+        if shadows[row + j - 1, column - 1] >= depth:
+            line += 1.0 - du
+        if shadows[row + j - 1, column] >= depth:
+            line += 1.0
+        if shadows[row + j - 1, column + 1] >= depth:
+            line += 1.0
+        if shadows[row + j - 1, column + 2] >= depth:
+            line += du
+        total += line * ((1.0 - dv) if j == 0 else (dv if j == 3 else 1.0))
     return total / 9.0
