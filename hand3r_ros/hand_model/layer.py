@@ -63,7 +63,7 @@ class HandLayer(nn.Module):
         self._check(rotations, betas, is_right)
         rotations, betas = rotations.float(), betas.float()
         vertices, joints = self._pose(rotations, betas)
-        root = self.root_rest + betas @ self.root_shift.T  # [N, 3]
+        root = self.root_rest + (betas[:, None] * self.root_shift).sum(-1)  # [N, 3]
         points21 = torch.cat([joints, vertices[:, self.fingertips]], dim=1)  # [N, 21, 3]
         keypoints = points21[:, self.openpose_order]
         origin = joints[:, :1]  # [N, 1, 3]
@@ -83,7 +83,9 @@ class HandLayer(nn.Module):
     def _pose(self, rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
         if len(rotations) == 0:  # smplx cannot infer its view sizes from an empty batch
             return rotations.new_zeros(0, NUM_VERTICES, 3), rotations.new_zeros(0, NUM_JOINTS, 3)
-        output = self.mano(betas=betas, global_orient=rotations[:, :1], hand_pose=rotations[:, 1:])
+        # Half precision would cost millimetres, so mixed-precision training must not reach in here.
+        with torch.autocast(device_type=rotations.device.type, enabled=False):
+            output = self.mano(betas=betas, global_orient=rotations[:, :1], hand_pose=rotations[:, 1:])
         return output.vertices, output.joints
 
     def _check(self, rotations: Tensor, betas: Tensor, is_right: Tensor) -> None:

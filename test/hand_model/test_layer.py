@@ -151,6 +151,16 @@ def test_computes_in_float32(layer: HandLayer) -> None:
     assert mesh.vertices.dtype == mesh.keypoints.dtype == mesh.rest_root.dtype == torch.float32
 
 
+def test_mixed_precision_does_not_coarsen_the_hand(layer: HandLayer) -> None:
+    rotations, betas = random_hands(5, 2)
+    is_right = torch.tensor([True, False])
+    exact = layer(rotations, betas, is_right)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        mesh = layer(rotations, betas, is_right)
+    for name in ('vertices', 'keypoints', 'rest_root'):
+        torch.testing.assert_close(getattr(mesh, name), getattr(exact, name), atol=1e-7, rtol=0)
+
+
 def test_holds_nothing_that_could_be_saved_or_trained(layer: HandLayer) -> None:
     assert not layer.state_dict() and not list(layer.parameters())
 
