@@ -43,6 +43,8 @@ class SourceFrame:
 class FrameSource(Protocol):
     """Gives the frames of one pass, in order."""
 
+    fps: float
+
     @property
     def description(self) -> str:
         """What is played, for the log."""
@@ -103,7 +105,9 @@ class VideoSource:
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(str(self._path))
         if not capture.isOpened():
-            raise SourceError(f'{self._path} cannot be opened as a video: give a file that OpenCV opens (mp4, avi, mkv)')
+            raise SourceError(
+                f'{self._path} cannot be opened as a video: give a file that OpenCV opens (mp4, avi, mkv)'
+            )
         return capture
 
 
