@@ -1,0 +1,289 @@
+"""Launch files with real processes: arguments, scopes, events, output and ending."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    GroupAction,
+    IncludeLaunchDescription,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    SetLaunchConfiguration,
+    Shutdown,
+    TimerAction,
+    UnsetEnvironmentVariable,
+)
+from launch.conditions import IfCondition, LaunchConfigurationEquals, UnlessCondition
+from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart, OnShutdown
+from launch.events import matches_action
+from launch.events.process import ShutdownProcess, SignalProcess
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PythonExpression, ThisLaunchFileDir
+
+from launch import LaunchDescription, LaunchService
+
+STUBBORN = (
+    'import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); '
+    'signal.signal(signal.SIGTERM, signal.SIG_IGN); print("ready", flush=True); time.sleep(60)'
+)
+
+
+@pytest.fixture(autouse=True)
+def log_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path / 'log'))
+    return tmp_path / 'log'
+
+
+def run(*entities):
+    service = LaunchService()
+    service.include_launch_description(LaunchDescription(list(entities)))
+    return service.run()
+
+
+def python(program, **options):
+    return ExecuteProcess(cmd=[sys.executable, '-c', program], **{'output': 'screen', 'name': 'child', **options})
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_shows_each_line_with_the_name_of_its_process(capfd):
+    program = 'import sys; print("one"); print("two", end=""); print("three", file=sys.stderr)'
+    assert run(python(program), python('print("four")', name='other')) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert {'[child-1] one', '[child-1] two', '[child-1] three', '[other-2] four'} <= set(lines)
+    assert any('process has finished cleanly' in line for line in lines)
+
+
+def test_output_log_goes_to_the_log_file(capfd, log_folder):
+    run(python('print("quiet words")', output='log'))
+    assert 'quiet words' not in capfd.readouterr().out
+    (log,) = log_folder.glob('*/launch.log')
+    assert '[child-1] quiet words' in log.read_text()
+
+
+def test_a_failed_process_is_reported_and_the_rest_goes_on(capfd):
+    assert run(python('raise SystemExit(7)'), python('print("still here")', name='other')) == 0
+    output = capfd.readouterr().out
+    assert '[ERROR] [child-1]: process has died' in output
+    assert 'exit code 7' in output
+    assert 'still here' in output
+
+
+def test_arguments_have_defaults_conditions_and_choices(capfd):
+    mode = DeclareLaunchArgument('mode', default_value='fast', choices=['fast', 'slow'])
+    is_fast = PythonExpression(["'", LaunchConfiguration('mode'), "' == 'fast' and 2 > 1"])
+    entities = [
+        mode,
+        LogInfo(msg=['mode ', LaunchConfiguration('mode')]),
+        LogInfo(msg='if', condition=IfCondition(is_fast)),
+        LogInfo(msg='unless', condition=UnlessCondition(is_fast)),
+        LogInfo(msg='equals', condition=LaunchConfigurationEquals('mode', 'slow')),
+    ]
+    assert run(*entities) == 0
+    assert [line.split(': ')[1] for line in capfd.readouterr().out.splitlines() if 'user' in line] == [
+        'mode fast',
+        'if',
+    ]
+    assert run(SetLaunchConfiguration('mode', 'slow'), *entities) == 0
+    words = [line.split(': ')[1] for line in capfd.readouterr().out.splitlines() if 'user' in line]
+    assert words == ['mode slow', 'unless', 'equals']
+    assert run(SetLaunchConfiguration('mode', 'odd'), *entities) == 1
+    assert "'odd' is not valid. Valid options are: fast, slow" in capfd.readouterr().out
+    assert run(DeclareLaunchArgument('needed')) == 1
+    assert "Required launch argument 'needed'" in capfd.readouterr().out
+
+
+def test_expressions_never_call_code(tmp_path, capfd):
+    trace = tmp_path / 'trace'
+    attack = f"__import__('pathlib').Path('{trace}').touch()"
+    assert run(LogInfo(msg=PythonExpression([attack]))) == 1
+    assert 'is not allowed here' in capfd.readouterr().out
+    assert not trace.exists()
+
+
+def test_groups_keep_settings_and_environment_to_themselves(capfd):
+    show = 'import os; print(os.environ.get("COLOUR"), os.environ.get("GONE"))'
+    run(
+        SetEnvironmentVariable('COLOUR', 'red'),
+        SetEnvironmentVariable('GONE', 'there'),
+        SetLaunchConfiguration('place', 'outside'),
+        GroupAction(
+            [
+                SetEnvironmentVariable('COLOUR', 'blue'),
+                UnsetEnvironmentVariable('GONE'),
+                SetLaunchConfiguration('place', 'inside'),
+                python(show, name='inside', additional_env={'UNUSED': EnvironmentVariable('COLOUR')}),
+            ]
+        ),
+        python(show, name='outside'),
+        LogInfo(msg=LaunchConfiguration('place')),
+    )
+    output = capfd.readouterr().out
+    assert '[inside-1] blue None' in output
+    assert '[outside-2] red there' in output
+    assert '[launch.user]: outside' in output
+    assert 'COLOUR' not in os.environ
+
+
+def test_included_files_get_arguments_and_know_their_folder(tmp_path, capfd):
+    included = tmp_path / 'part.launch.py'
+    included.write_text(
+        'from launch import LaunchDescription\n'
+        'from launch.actions import DeclareLaunchArgument, LogInfo\n'
+        'from launch.substitutions import LaunchConfiguration, ThisLaunchFileDir\n'
+        'def generate_launch_description():\n'
+        '    return LaunchDescription([DeclareLaunchArgument("a"), DeclareLaunchArgument("b", default_value="2"),\n'
+        '        LogInfo(msg=[LaunchConfiguration("a"), LaunchConfiguration("b"), " in ", ThisLaunchFileDir()])])\n'
+    )
+    include = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(included)), launch_arguments={'a': '1'}.items()
+    )
+    names = [argument.name for argument in LaunchDescription([include]).get_launch_arguments()]
+    assert names == ['b']
+    assert run(include) == 0
+    assert f'12 in {tmp_path}' in capfd.readouterr().out
+    assert run(LogInfo(msg=ThisLaunchFileDir())) == 1
+    assert run(IncludeLaunchDescription(str(tmp_path / 'missing.launch.py'))) == 1
+    assert f'{tmp_path}/missing.launch.py does not exist' in capfd.readouterr().out
+
+
+def test_events_start_what_comes_next(capfd):
+    first = python('print("first words")', name='first')
+    seen = []
+    run(
+        RegisterEventHandler(OnProcessStart(target_action=first, on_start=[LogInfo(msg='started')])),
+        RegisterEventHandler(OnProcessIO(target_action=first, on_stdout=lambda event: seen.append(event.text))),
+        RegisterEventHandler(
+            OnProcessExit(
+                target_action=first,
+                on_exit=lambda event, context: [
+                    LogInfo(msg=f'code {event.returncode}'),
+                    python('print("second words")', name='second'),
+                ],
+            )
+        ),
+        RegisterEventHandler(OnShutdown(on_shutdown=[LogInfo(msg='the end')])),
+        first,
+    )
+    output = capfd.readouterr().out
+    positions = [output.index(text) for text in ('started', 'first words', 'code 0', 'second words', 'the end')]
+    assert positions == sorted(positions)
+    assert b''.join(seen) == b'first words\n'
+
+
+def test_timers_and_functions_run_in_order(capfd):
+    def choose(context, word):
+        return [LogInfo(msg=word + context.launch_configurations['end'])]
+
+    run(
+        SetLaunchConfiguration('end', '!'),
+        TimerAction(period=0.2, actions=[OpaqueFunction(function=choose, args=['late'])]),
+        TimerAction(period='0.05', actions=[LogInfo(msg='early')]),
+        TimerAction(period=60.0, actions=[LogInfo(msg='never')]),
+        TimerAction(period=0.4, actions=[Shutdown(reason='enough')]),
+    )
+    words = [line.split(': ')[1] for line in capfd.readouterr().out.splitlines() if 'user' in line]
+    assert words == ['early', 'late!']
+
+
+def test_shutdown_escalates_until_stubborn_processes_end(capfd):
+    stubborn = python(STUBBORN, sigterm_timeout='0.3', sigkill_timeout=0.3)
+    started = time.monotonic()
+    run(
+        stubborn,
+        RegisterEventHandler(OnProcessIO(target_action=stubborn, on_stdout=lambda event: Shutdown(reason='ready'))),
+    )
+    output = capfd.readouterr().out
+    positions = [output.index(f"sending signal '{name}'") for name in ('SIGINT', 'SIGTERM', 'SIGKILL')]
+    assert positions == sorted(positions)
+    assert 'exit code -9' in output
+    assert time.monotonic() - started < 30
+    assert not alive(stubborn.process_details['pid'])
+
+
+def test_one_process_can_be_signalled_or_ended_alone(capfd):
+    handler = 'import signal, time; signal.signal(signal.SIGUSR1, lambda *_: print("usr1", flush=True))'
+    target = python(f'{handler}; print("up", flush=True); time.sleep(60)', sigterm_timeout='5')
+    other = python('import time; time.sleep(0.8); print("survived")', name='other')
+    reactions = {
+        b'up': EmitEvent(event=SignalProcess(signal_number='SIGUSR1', process_matcher=matches_action(target))),
+        b'usr1': EmitEvent(event=ShutdownProcess(process_matcher=matches_action(target))),
+    }
+    # A line and its end may come as two events.
+    react = OnProcessIO(target_action=target, on_stdout=lambda event: reactions.get(event.text.strip()))
+    assert run(RegisterEventHandler(react), target, other) == 0
+    output = capfd.readouterr().out
+    assert '[child-1] usr1' in output
+    assert 'survived' in output
+
+
+def test_a_process_that_ends_comes_back_when_asked(capfd):
+    run(python('print("again")', respawn=True, respawn_delay=0.05, respawn_max_retries=2))
+    assert capfd.readouterr().out.count('again') == 3
+
+
+def test_an_error_in_the_description_ends_what_was_started(capfd):
+    sleeper = python('import time; time.sleep(60)')
+    assert run(sleeper, ExecuteProcess(cmd=['/no/such/program'])) == 1
+    assert "'/no/such/program' does not exist" in capfd.readouterr().out
+    assert not alive(sleeper.process_details['pid'])
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_launch_ends_children_and_grandchildren(tmp_path, number):
+    pids = tmp_path / 'pids'
+    launch_file = tmp_path / 'two.launch.py'
+    launch_file.write_text(
+        'from launch import LaunchDescription\n'
+        'from launch.actions import ExecuteProcess\n'
+        'def generate_launch_description():\n'
+        f'    script = "sleep 60 & echo $! >> {pids}; echo $$ >> {pids}; wait"\n'
+        '    return LaunchDescription([ExecuteProcess(cmd=["sh", "-c", script])])\n'
+    )
+    launch = subprocess.Popen(
+        [sys.executable, '-m', 'embedded_ros.cli', 'launch', str(launch_file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, 'PYTHONPATH': str(Path(__file__).resolve().parents[1])},
+    )
+    try:
+        wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+        launch.send_signal(number)
+        output, _ = launch.communicate(timeout=30)
+    finally:
+        launch.kill()
+    assert launch.returncode == 0
+    assert f'{number.name} received, shutting down' in output.decode()
+    wait_until(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()))
+
+
+def wait_until(predicate, seconds=30):
+    end = time.monotonic() + seconds
+    while not predicate():
+        assert time.monotonic() < end, 'condition did not come true'
+        time.sleep(0.02)
+
+
+def test_what_is_missing_names_itself():
+    with pytest.raises(NotImplementedError, match=r'launch\.actions\.ForLoop'):
+        from launch.actions import ForLoop  # noqa: F401
+    with pytest.raises(NotImplementedError, match=r'ExecuteProcess.*output_format'):
+        python('', output_format='{line}')
+    with pytest.raises(ImportError):
+        from launch.actions import Nonsense  # noqa: F401
