@@ -31,7 +31,15 @@ FloatArray = NDArray[np.floating]
 NEAREST_WRIST, FARTHEST_WRIST = 0.03, 20.0
 """Metres in front of the camera; a hand predicted outside of it is no hand."""
 
-_ALIGNMENT_STEPS = 4
+_ALIGNMENT_STEPS = 6
+_ALIGNED_WITHIN = 5e-4
+"""Metres."""
+
+_SIZE_UNCERTAINTY = 0.2
+"""Relative standard deviation of a distance from apparent size: hands differ by some 10 %, the network's scale adds."""
+
+_OFFSET_BIN = 0.01
+"""Metres; resolution at which the offset between scene and hand is searched."""
 
 
 @dataclass(frozen=True)
@@ -191,29 +199,47 @@ def align_to_scene(
     """
     if not _is_believable(wrist):
         return wrist
+    middle = vertices.mean(axis=0)
     moved = wrist
     for _ in range(_ALIGNMENT_STEPS):
         surface = mesh_depth(vertices + moved, faces, intrinsics)
         on_hand = np.isfinite(surface) & np.isfinite(depth) & (depth > 0.0)
         if np.count_nonzero(on_hand) < config.min_scene_points:
             return wrist
-        offset = robust_offset(depth[on_hand] - surface[on_hand])
-        factor = (moved[2] + offset) / moved[2]
-        moved = moved * factor
-        total = moved[2] / wrist[2]
+        centre = moved + middle
+        offset = surface_offset(depth[on_hand] - surface[on_hand], _SIZE_UNCERTAINTY * centre[2])
+        moved = moved + centre * (offset / centre[2])
+        total = (moved + middle)[2] / (wrist + middle)[2]
         if not 1.0 / config.max_depth_correction <= total <= config.max_depth_correction:
             return wrist
-        if abs(offset) < 5e-4:
+        if abs(offset) < _ALIGNED_WITHIN:
             break
     return moved
 
 
-def robust_offset(differences: FloatArray) -> float:
-    """Mean of the differences near their median: objects in front of the hand and leaks behind it do not count."""
-    median = float(np.median(differences))
-    spread = 1.4826 * float(np.median(np.abs(differences - median)))
-    near = np.abs(differences - median) <= max(2.0 * spread, 1e-4)
-    return float(differences[near].mean())
+def surface_offset(differences: FloatArray, uncertainty: float) -> float:
+    """How far the scene lies behind a hand's visible surface, where most of the hand agrees on it.
+
+    A right mesh at a wrong distance differs from the scene by one and the same amount wherever the hand is seen.
+    Whatever hides it, or shows beside it, differs by many amounts. So the densest place of the differences counts,
+    weighted by how believable it is next to the apparent size, even where most of the hand is hidden.
+
+    Args:
+        differences: (N,) metres, scene depth minus mesh depth.
+        uncertainty: metres, standard deviation of the distance from apparent size.
+
+    """
+    limit = 4.0 * uncertainty
+    inside = differences[np.abs(differences) < limit]
+    if not len(inside):
+        return float(np.clip(np.median(differences), -limit, limit))
+    bins = max(3, int(np.ceil(2.0 * limit / _OFFSET_BIN)))
+    counts, edges = np.histogram(inside, bins, (-limit, limit))
+    density = np.convolve(counts, [0.5, 1.0, 0.5], mode='same')
+    centres = (edges[:-1] + edges[1:]) / 2.0
+    best = centres[np.argmax(density * np.exp(-0.5 * (centres / uncertainty) ** 2))]
+    near = np.abs(inside - best) <= 2.0 * _OFFSET_BIN
+    return float(np.median(inside[near]))
 
 
 def _is_believable(wrist: FloatArray) -> bool:

@@ -77,6 +77,11 @@ class ImageGeometry:
         corners = np.asarray(boxes, float)
         return self.to_network(corners.reshape(*corners.shape[:-1], 2, 2)).reshape(corners.shape)
 
+    def boxes_to_source(self, boxes: ArrayLike) -> Array:
+        """Boxes (..., 4) x1, y1, x2, y2 in source pixels of boxes in network pixels."""
+        corners = np.asarray(boxes, float)
+        return self.to_source(corners.reshape(*corners.shape[:-1], 2, 2)).reshape(corners.shape)
+
     def intrinsics_to_network(self, intrinsics: Intrinsics) -> Intrinsics:
         """The camera that took the network's image, from that of the source image.
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hand3r_ros.synthetic.sequence import RenderedFrame, SceneConfig, Sequence
+
 SHARED = Path(__file__).resolve().parents[2].parent / 'shared'
 
 
@@ -24,3 +26,10 @@ def golden_cut3r() -> Path:
 @pytest.fixture
 def real_footage() -> Path:
     return shared_path('real')
+
+
+@pytest.fixture(scope='session')
+def two_hands() -> list[RenderedFrame]:
+    """Consecutive frames of a rendered table with both hands, at twice the network's resolution."""
+    sequence = Sequence(3, SceneConfig(width=448, height=320, frames=12, fps=10.0, hands='both', effects=False))
+    return [sequence.frame(i) for i in range(len(sequence))]

@@ -13,7 +13,7 @@ import numpy as np
 
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.online.detection.base import DetectorUnavailableError
-from hand3r_ros.online.detection.boxes import box_of_points
+from hand3r_ros.online.detection.boxes import box_around_keypoints
 from hand3r_ros.online.results import CameraFrame, HandDetection, HandResult
 
 INSTALL_HINT = "install it with 'pip install mediapipe==0.10.21', or choose the detector 'given'"
@@ -83,4 +83,4 @@ def _load_solution() -> Any:
 def _detection(landmarks: Any, side: Any, width: int, height: int) -> HandDetection:
     # Landmarks are fractions of the image, 0 and 1 at its outer edges; pixel centres are at integers here.
     pixels = np.array([[point.x * width - 0.5, point.y * height - 0.5] for point in landmarks])
-    return HandDetection(box_of_points(pixels), _ANATOMICAL_SIDE[side.label], float(side.score))
+    return HandDetection(box_around_keypoints(pixels), _ANATOMICAL_SIDE[side.label], float(side.score))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.online.detection.base import HandDetector
-from hand3r_ros.online.detection.boxes import box_of_points
+from hand3r_ros.online.detection.boxes import box_around_keypoints
 from hand3r_ros.online.results import CameraFrame, HandDetection, HandResult
 
 SCORE_DECAY = 0.97
@@ -76,7 +76,7 @@ class PropagatingDetector:
 
     def _propagate(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> tuple[HandDetection, ...]:
         seconds = (frame.stamp_ns - self._stamp_ns) * 1e-9
-        boxes = {hand.track_id: box_of_points(hand.keypoints_image) for hand in previous if _is_visible(hand)}
+        boxes = {hand.track_id: box_around_keypoints(hand.keypoints_image) for hand in previous if _is_visible(hand)}
         found = tuple(
             HandDetection(
                 box=self._moved_on(hand.track_id, boxes[hand.track_id], seconds),

@@ -1,0 +1,159 @@
+"""A network whose answers are the rendered ground truth, so that all that follows it can be checked exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from hand3r_ros.geometry import invert_transform, unproject_depth
+from hand3r_ros.hand_model.data import load_open_hand
+from hand3r_ros.hand_model.layer import HandLayer
+from hand3r_ros.hand_model.mirror import mirror_rotations
+from hand3r_ros.hand_model.sides import HandSide
+from hand3r_ros.network.hand.crop import crop_square
+from hand3r_ros.network.pose import pose_from_matrix
+from hand3r_ros.network.presets import preset
+from hand3r_ros.network.types import HandPrediction, Prediction, ScenePrediction, SceneState
+from hand3r_ros.online.config import MapConfig, ReconstructorConfig
+from hand3r_ros.online.detection.registry import make_detector
+from hand3r_ros.online.preparation import ImageGeometry
+from hand3r_ros.online.reconstructor import OnlineReconstructor
+from hand3r_ros.online.results import CameraFrame, HandDetection
+from hand3r_ros.synthetic.sequence import HandTruth, RenderedFrame
+
+FRAME_NS = 100_000_000
+
+
+class TruthNetwork(nn.Module):
+    """Set ``frame`` before every step; ``depth_scale`` and ``size_error`` falsify what a network gets wrong."""
+
+    def __init__(self, fusion: bool = True) -> None:
+        super().__init__()
+        self.config = replace(preset('tiny'), fusion=fusion)
+        self.frame: RenderedFrame | None = None
+        self.T_first_world: np.ndarray | None = None
+        self.size_error = 1.0  # factor on the apparent size of the crop camera
+        self.depth_scale = 1.0
+        self.poison: str | None = None  # name of an output that becomes NaN
+        self.steps = 0
+
+    def init_state(self, batch: int = 1) -> SceneState:
+        self.T_first_world = None
+        zero = torch.zeros(batch, 1, 1)
+        return SceneState(zero, torch.zeros(batch, 1, 2, dtype=torch.int64), zero, zero, zero)
+
+    def step(self, state, frame, boxes, dense=frozenset()):
+        truth = self.frame
+        self.steps += 1
+        if self.T_first_world is None:
+            self.T_first_world = invert_transform(truth.T_world_camera)
+        geometry = self._geometry(truth)
+        assert tuple(frame.image.shape[2:]) == (geometry.height, geometry.width)
+        depth = depth_at_network(truth, geometry) * self.depth_scale
+        points = unproject_depth(depth, geometry.intrinsics_to_network(truth.intrinsics))
+        pose = pose_from_matrix(torch.from_numpy(self.T_first_world @ truth.T_world_camera)[None]).float()
+        confidence = np.where(depth > 0.0, 3.0, 1.0)
+        scene = ScenePrediction(_tensor(points), _tensor(confidence), pose, torch.zeros(1), torch.zeros(1))
+        prediction = Prediction(scene, self._hands(truth, boxes, geometry))
+        if self.poison is not None:
+            prediction = _poisoned(prediction, self.poison)
+        new_state = replace(state, tokens=state.tokens + 1.0, started=True)
+        return new_state, prediction
+
+    @staticmethod
+    def _geometry(truth: RenderedFrame) -> ImageGeometry:
+        height, width = truth.image.shape[:2]
+        return ImageGeometry.for_image(width, height, preset('tiny').image_long_side)
+
+    def _hands(self, truth, boxes, geometry) -> HandPrediction:
+        rotations, betas, cameras, translations = [], [], [], []
+        for box, is_right in zip(boxes.boxes.numpy(), boxes.is_right.numpy(), strict=True):
+            source_box = geometry.boxes_to_source(box)
+            hand = _nearest(truth.hands, source_box, HandSide.RIGHT if is_right else HandSide.LEFT)
+            right_looking = hand.rotations if is_right else mirror_rotations(hand.rotations)
+            rotations.append(right_looking)
+            betas.append(hand.betas)
+            cameras.append(self._crop_camera(hand, source_box, truth))
+            translations.append(hand.wrist_camera)
+        count = len(rotations)
+        shape = {'r': (count, 16, 3, 3), 'b': (count, 10), 'c': (count, 3)}
+        translation = torch.tensor(np.array(translations).reshape(shape['c'])).float() if self.config.fusion else None
+        return HandPrediction(
+            torch.tensor(np.array(rotations).reshape(shape['r'])).float(),
+            torch.tensor(np.array(betas).reshape(shape['b'])).float(),
+            torch.tensor(np.array(cameras).reshape(shape['c'])).float(),
+            translation,
+        )
+
+    def _crop_camera(self, hand: HandTruth, box: np.ndarray, truth: RenderedFrame) -> np.ndarray:
+        """s, tx, ty that put the model's origin where it is (the inverse of HaMeR's full-image camera)."""
+        center, size = crop_square(box, self.config.hand.crop_rescale)
+        camera = truth.intrinsics
+        is_right = torch.tensor([hand.side == HandSide.RIGHT])
+        identity = torch.eye(3).expand(1, 16, 3, 3)
+        mesh = hand_layer()(identity, torch.tensor(hand.betas[None]).float(), is_right)
+        middle = hand.vertices_camera.mean(axis=0)  # stays on its ray when the apparent size is misjudged
+        origin = hand.wrist_camera - mesh.rest_root[0].numpy() + middle * (1.0 / self.size_error - 1.0)
+        s = 2.0 * np.sqrt(camera.fx * camera.fy) / (size * origin[2])
+        tx = origin[0] - (center[0] - camera.cx) / camera.fx * origin[2]
+        ty = origin[1] - (center[1] - camera.cy) / camera.fy * origin[2]
+        return np.array([s, tx if hand.side == HandSide.RIGHT else -tx, ty])
+
+
+_LAYER: list[HandLayer] = []
+
+
+def hand_layer() -> HandLayer:
+    if not _LAYER:
+        _LAYER.append(HandLayer(load_open_hand()))
+    return _LAYER[0]
+
+
+def make_reconstructor(network: nn.Module | None = None, detector=None, **settings) -> OnlineReconstructor:
+    config = ReconstructorConfig(**{'map': MapConfig(min_confidence=2.0), 'device': 'cpu', **settings})
+    network = TruthNetwork() if network is None else network
+    return OnlineReconstructor(network, hand_layer(), detector or make_detector(config), config)
+
+
+def camera_frame(rendered: RenderedFrame, index: int, **changes) -> CameraFrame:
+    detections = tuple(HandDetection(hand.box, hand.side, 0.9) for hand in rendered.hands)
+    frame = CameraFrame(rendered.image, index * FRAME_NS, rendered.intrinsics, detections)
+    return replace(frame, **changes)
+
+
+def play(reconstructor: OnlineReconstructor, frames, start: int = 0, **changes):
+    """Results of rendered frames in a row."""
+    results = []
+    for index, rendered in enumerate(frames):
+        reconstructor._runner.network.frame = rendered
+        results.append(reconstructor.process(camera_frame(rendered, start + index, **changes)))
+    return results
+
+
+def depth_at_network(truth: RenderedFrame, geometry: ImageGeometry) -> np.ndarray:
+    """True depth at the network's pixel centres; nearest pixel where surfaces meet."""
+    grid = np.stack(np.meshgrid(np.arange(geometry.width), np.arange(geometry.height)), -1)
+    x, y = geometry.to_source(grid).astype(np.float32).transpose(2, 0, 1)
+    nearest = cv2.remap(truth.depth, x, y, cv2.INTER_NEAREST)
+    with np.errstate(divide='ignore'):
+        inverse = np.where(truth.depth > 0.0, 1.0 / truth.depth, 0.0).astype(np.float32)
+    smooth = 1.0 / np.maximum(cv2.remap(inverse, x, y, cv2.INTER_LINEAR), 1e-6)
+    return np.where(np.abs(smooth - nearest) < 0.01 * nearest, smooth, nearest)
+
+
+def _nearest(hands, box, side) -> HandTruth:
+    return min((h for h in hands if h.side == side), key=lambda h: np.abs(h.box - box).sum())
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).float()[None]
+
+
+def _poisoned(prediction: Prediction, name: str) -> Prediction:
+    part = 'scene' if hasattr(prediction.scene, name) else 'hands'
+    values = getattr(prediction, part)
+    return replace(prediction, **{part: replace(values, **{name: getattr(values, name) * float('nan')})})
