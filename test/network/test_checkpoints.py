@@ -93,7 +93,7 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize('metadata', [{'preset': 'tiny'}, {'hand_model': 'mano', 'preset': 3}])
 def test_metadata_must_say_what_the_weights_are_for(tmp_path: Path, metadata: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match='hand_model|preset'):
+    with pytest.raises(ValueError, match=r'must name'):
         save_network(tmp_path / 'x.safetensors', network(), metadata)
 
 

@@ -59,3 +59,27 @@ def _selected(part: SceneTokens | None, present: Tensor, missing: Tensor | float
     if part is None:
         return stand_in
     return torch.where(present.to(like.device, torch.bool)[:, None, None], part.tokens, stand_in)
+
+
+def ray_map(T_world_camera: Tensor, intrinsics: Tensor, image_size: tuple[int, int]) -> Tensor:
+    """CUT3R's ray map of known cameras.
+
+    Args:
+        T_world_camera: [B, 4, 4], world = first camera's optical frame.
+        intrinsics: [B, 3, 3] pixels, pixel centres at integers.
+        image_size: height and width in pixels.
+
+    Returns:
+        [B, H, W, 6] camera centre and the unit vector from the world's origin towards the point at depth 1 on each
+        pixel's ray. That this vector contains the camera's translation is how CUT3R was trained.
+
+    """
+    height, width = image_size
+    v, u = torch.meshgrid(
+        torch.arange(height, device=intrinsics.device), torch.arange(width, device=intrinsics.device), indexing='ij'
+    )
+    pixels = torch.stack((u, v, torch.ones_like(u)), dim=-1).to(intrinsics.dtype)  # [H, W, 3]
+    rotation, centre = T_world_camera[:, :3, :3], T_world_camera[:, None, None, :3, 3]
+    points = torch.einsum('bij,hwj->bhwi', rotation @ intrinsics.inverse(), pixels) + centre
+    directions = torch.nn.functional.normalize(points, dim=-1)
+    return torch.cat((centre.expand_as(directions), directions), dim=-1)
