@@ -4,7 +4,8 @@ import importlib.util
 
 
 def _launch_testing_is_embedded() -> bool:
-    if importlib.util.find_spec('embedded_ros') is None:
+    spec = importlib.util.find_spec('embedded_ros')
+    if spec is None or spec.origin is None:  # not activated: only the folder of this name was found
         return False
     import embedded_ros
 

@@ -62,6 +62,8 @@ class LaunchTestRun:
             self._fail('the launch ended before its ReadyToTest action was reached')
         if started:
             self._run_tests(after_shutdown=True)
+        if self._result.testsRun == 0:
+            self._fail('the module has no tests')
         return self._result
 
     def _description(self) -> LaunchDescription:
@@ -101,10 +103,14 @@ class LaunchTestRun:
 
     def _run_tests(self, after_shutdown: bool) -> None:
         suite = unittest.TestSuite()
-        for test_class in self._test_classes():
-            if getattr(test_class, POST_SHUTDOWN, False) == after_shutdown:
-                suite.addTests(self._bound_tests(test_class))
-        suite.run(self._result)
+        try:
+            for test_class in self._test_classes():
+                if getattr(test_class, POST_SHUTDOWN, False) == after_shutdown:
+                    suite.addTests(self._bound_tests(test_class))
+        except TypeError as error:
+            self._fail(str(error))
+        else:
+            suite.run(self._result)
 
     def _test_classes(self) -> Iterator[type[unittest.TestCase]]:
         for item in vars(self._module).values():

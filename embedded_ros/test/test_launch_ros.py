@@ -1,0 +1,164 @@
+"""Nodes in launch files: names, namespaces, parameters, remappings, lifecycle, packages."""
+
+import sys
+
+import pytest
+from ament_index_python.packages import PackageNotFoundError, get_package_share_path
+from launch.actions import (
+    EmitEvent,
+    GroupAction,
+    LogInfo,
+    RegisterEventHandler,
+    SetLaunchConfiguration,
+    Shutdown,
+    TimerAction,
+)
+from launch.events import matches_action
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, SubstitutionFailure
+from launch_ros.actions import LifecycleNode, Node, PushRosNamespace, SetParameter, SetRemap
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import ExecutableInPackage, FindPackageShare
+from processes import NODES, START
+
+from launch import LaunchContext, LaunchDescription, LaunchService
+
+TALK = (
+    'import rclpy; rclpy.init(); '
+    'node = rclpy.create_node("unnamed", automatically_declare_parameters_from_overrides=True); '
+    'print(node.get_fully_qualified_name(), node.resolve_topic_name("image")); '
+    'print(sorted((p.name, p.value) for p in node.get_parameters_by_prefix("").values())); '
+    'node.destroy_node(); rclpy.shutdown()'
+)
+
+
+@pytest.fixture(autouse=True)
+def log_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path / 'log'))
+
+
+def run(*entities):
+    service = LaunchService()
+    service.include_launch_description(LaunchDescription(list(entities)))
+    return service.run()
+
+
+def talker(**options):
+    program = f'import embedded_ros; embedded_ros.install(); {TALK}'
+    return Node(executable=sys.executable, arguments=['-c', program], output='screen', exec_name='talker', **options)
+
+
+def managed_node(**options):
+    script = str(NODES / 'managed.py')
+    return LifecycleNode(
+        executable=sys.executable, arguments=['-c', START, script], namespace='', output='screen', **options
+    )
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    from processes import PACKAGE_ROOT
+
+    monkeypatch.setenv('PYTHONPATH', str(PACKAGE_ROOT))
+
+
+def test_a_node_gets_name_namespace_remappings_and_typed_parameters(tmp_path, capfd):
+    file = tmp_path / 'parameters.yaml'
+    file.write_text('/**:\n  ros__parameters:\n    from_file: 3\n    rate: 1.0\n')
+    dictionary = {
+        'rate': LaunchConfiguration('rate'),
+        'points': {'stride': 2, 'enabled': True},
+        'text': ParameterValue('5', value_type=str),
+        'list': [1, 2.5],
+    }
+    assert (
+        run(
+            SetLaunchConfiguration('rate', '7.5'),
+            GroupAction(
+                [
+                    PushRosNamespace('robot'),
+                    PushRosNamespace('left'),
+                    SetParameter('use_sim_time', True),
+                    SetRemap('unused', 'other'),
+                    talker(name='eye', parameters=[str(file), dictionary], remappings=[('image', '/camera/image')]),
+                ]
+            ),
+        )
+        == 0
+    )
+    output = capfd.readouterr().out
+    assert '[talker-1] /robot/left/eye /camera/image' in output
+    expected = [
+        ('from_file', 3),
+        ('list', [1.0, 2.5]),
+        ('points.enabled', True),
+        ('points.stride', 2),
+        ('rate', 7.5),
+        ('text', '5'),
+        ('use_sim_time', True),
+    ]
+    assert f'[talker-1] {expected}' in output
+
+
+def test_without_settings_a_node_keeps_its_own_name(capfd):
+    run(talker(), talker(namespace='/alone'))
+    output = capfd.readouterr().out
+    assert '[talker-1] /unnamed /image' in output
+    assert '[talker-2] /alone/unnamed /alone/image' in output
+
+
+@pytest.mark.parametrize(
+    ('node', 'reason'),
+    [
+        (Node(package='no_such_package', executable='x'), "package 'no_such_package' not found"),
+        (Node(package='hand3r_msgs', executable='x'), "executable 'x' not found in package 'hand3r_msgs'"),
+        (Node(executable='true', parameters=['/no/such.yaml']), 'parameter file /no/such.yaml'),
+        (Node(executable='true', parameters=[{'odd': [1, 'two']}]), "parameter 'odd'"),
+        (Node(executable='true', parameters=[{'odd': ParameterValue('x', value_type=int)}]), 'expected int'),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named(node, reason, capfd):
+    assert run(node) == 1
+    assert reason in capfd.readouterr().out
+
+
+def test_parameters_must_be_a_list():
+    with pytest.raises(TypeError, match='must be a list'):
+        Node(executable='true', parameters={'a': 1})
+
+
+def test_packages_of_the_repository_are_found_by_their_package_xml():
+    share = get_package_share_path('hand3r_ros')
+    assert (share / 'package.xml').is_file()
+    path = PathJoinSubstitution([FindPackageShare('hand3r_msgs'), 'msg', 'HandMesh.msg']).perform(LaunchContext())
+    assert path == str(share / 'hand3r_msgs' / 'msg' / 'HandMesh.msg')
+    with pytest.raises(PackageNotFoundError, match=r'nowhere.*hand3r_ros'):
+        get_package_share_path('nowhere')
+    with pytest.raises(SubstitutionFailure, match='nowhere'):
+        ExecutableInPackage('a', 'nowhere').perform(LaunchContext())
+
+
+def test_autostart_configures_and_activates(capfd):
+    node = managed_node(name='managed', autostart=True)
+    active = OnStateTransition(target_lifecycle_node=node, goal_state='active', entities=[Shutdown(reason='done')])
+    seen = OnStateTransition(goal_state='inactive', entities=[LogInfo(msg='inactive')])
+    too_long = TimerAction(period=40.0, actions=[LogInfo(msg='too long'), Shutdown()])
+    assert run(RegisterEventHandler(active), RegisterEventHandler(seen), too_long, node) == 0
+    output = capfd.readouterr().out
+    assert 'too long' not in output
+    assert '[launch.user]: inactive' in output
+    assert 'process has finished cleanly' in output
+
+
+def test_transitions_are_asked_for_by_events(capfd):
+    from lifecycle_msgs.msg import Transition
+
+    node = managed_node(name='other_name', parameters=[{'fail': 'failure'}])
+    configure = ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=Transition.TRANSITION_CONFIGURE)
+    back = OnStateTransition(
+        target_lifecycle_node=node, start_state='configuring', goal_state='unconfigured', entities=[Shutdown()]
+    )
+    too_long = TimerAction(period=40.0, actions=[LogInfo(msg='too long'), Shutdown()])
+    assert run(RegisterEventHandler(back), node, EmitEvent(event=configure), too_long) == 0
+    assert 'too long' not in capfd.readouterr().out
