@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 import numpy as np
@@ -43,6 +44,7 @@ class Outputs:
         self._faces = {side: np.asarray(hand_model.faces(side)) for side in HandSide}
         self._lookup_base = lookup_base
         self._path: deque[np.ndarray] = deque(maxlen=PATH_LENGTH)
+        self._markers_published_at = -float('inf')
         self._publishers: list[LifecyclePublisher] = []
         self._broadcaster = TransformBroadcaster(node)
 
@@ -93,7 +95,7 @@ class Outputs:
         if parameters.depth.publish and (self._wanted(self._depth) or self._wanted(self._depth_info)):
             self._depth.publish(messages_scene.depth_image(header, result, parameters.points))
             self._depth_info.publish(messages_scene.camera_info(header, result.intrinsics))
-        if parameters.markers.publish and self._wanted(self._markers):
+        if parameters.markers.publish and self._wanted(self._markers) and self._markers_due(parameters.markers.rate_hz):
             self._markers.publish(self._build_markers(result, header, world))
         return problem
 
@@ -106,7 +108,8 @@ class Outputs:
         self._status.publish(status)
 
     def forget_session(self) -> None:
-        """The world frame is another one from now on: begin a new camera path."""
+        """The world frame is another one from now on: begin a new camera path, at once."""
+        self._markers_published_at = -float('inf')
         self._path.clear()
 
     def _publish_poses(
@@ -157,6 +160,13 @@ class Outputs:
             array.markers.append(messages_markers.camera_marker(world, result.T_world_camera, result.intrinsics))
             array.markers.append(messages_markers.path_marker(world, list(self._path)))
         return array
+
+    def _markers_due(self, rate_hz: float) -> bool:
+        now = time.monotonic()
+        due = now - self._markers_published_at >= 1.0 / rate_hz
+        if due:
+            self._markers_published_at = now
+        return due
 
     def _extend_path(self, position: np.ndarray) -> None:
         if not self._path or np.linalg.norm(position - self._path[-1]) >= PATH_STEP:

@@ -93,6 +93,12 @@ class MarkerParameters:
     """Group ``markers``: ~/markers for RViz."""
 
     publish: bool = parameter(True, 'Publish ~/markers (built only while somebody subscribes)')
+    rate_hz: float = parameter(
+        5.0,
+        'How often ~/markers is published at most, Hz; a mesh as markers costs more than all else',
+        minimum=0.01,
+        maximum=100.0,
+    )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +81,8 @@ class Client(Node):
     def __init__(self, context: rclpy.Context) -> None:
         super().__init__('test_client', context=context)
         self.received: dict[str, list[Any]] = {}
-        self.arrivals: list[str] = []  # topics in the order of arrival
-        self._changed = threading.Condition()
+        self.sent_at: dict[str, list[int]] = {}  # when each was published, ns, by the clock of the sender
+        self._changed = threading.Condition(threading.RLock())
         self._service_clients: dict[str, Any] = {}
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self)
@@ -90,22 +90,20 @@ class Client(Node):
         self._thread.start()
 
     def _spin(self) -> None:
-        try:
+        with suppress(ExternalShutdownException):
             self._executor.spin()
-        except ExternalShutdownException:
-            pass
 
     def record(self, message_type: type, topic: str, latched: bool = False, depth: int = 100) -> None:
         """Record every message of a topic in ``received[topic]``."""
         durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
         qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
-        self.received[topic] = []
-        self.create_subscription(message_type, topic, lambda message: self._take(topic, message), qos)
+        self.received[topic], self.sent_at[topic] = [], []
+        self.create_subscription(message_type, topic, lambda message, info: self._take(topic, message, info), qos)
 
-    def _take(self, topic: str, message: Any) -> None:
+    def _take(self, topic: str, message: Any, info: Any) -> None:
         with self._changed:
             self.received[topic].append(message)
-            self.arrivals.append(topic)
+            self.sent_at[topic].append(info['source_timestamp'])
             self._changed.notify_all()
 
     def wait(self, condition: Callable[[], Any], what: str, timeout: float = PATIENCE) -> Any:
@@ -118,13 +116,19 @@ class Client(Node):
             return value
 
     def message_at(self, topic: str, stamp_ns: int) -> Any:
-        """The message of a topic with this stamp, once it came."""
+        """The last message of a topic with this stamp, once it came."""
+        return self.wait(lambda: self.find(topic, stamp_ns), f'a message on {topic} with stamp {stamp_ns}')
 
-        def find() -> Any:
-            stamps = (messages_of(message) for message in reversed(self.received[topic]))
-            return next((message for stamp, message in stamps if stamp == stamp_ns), None)
+    def find(self, topic: str, stamp_ns: int) -> Any:
+        """The last message of a topic with this stamp, None when there is none yet."""
+        with self._changed:
+            return next((m for m in reversed(self.received[topic]) if stamp_of(m) == stamp_ns), None)
 
-        return self.wait(find, f'a message on {topic} with stamp {stamp_ns}')
+    def sending_time(self, topic: str, message: Any) -> int:
+        """When a received message was published, ns."""
+        with self._changed:
+            index = next(i for i, other in enumerate(self.received[topic]) if other is message)
+            return self.sent_at[topic][index]
 
     def call(self, service_type: type, name: str, request: Any) -> Any:
         """The response of a service."""
@@ -144,10 +148,10 @@ class Client(Node):
         self.destroy_node()
 
 
-def messages_of(message: Any) -> tuple[int, Any]:
-    """A message with its stamp in nanoseconds."""
-    stamp = message.header.stamp
-    return stamp.sec * 1_000_000_000 + stamp.nanosec, message
+def stamp_of(message: Any) -> int:
+    """Stamp of a message in nanoseconds; of /tf messages that of the first transform."""
+    header = message.transforms[0].header if hasattr(message, 'transforms') else message.header
+    return int(header.stamp.sec * 1_000_000_000 + header.stamp.nanosec)
 
 
 class RunningNode:
