@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.synthetic import instances
-from hand3r_ros.synthetic.arms import CUFF_RINGS, RING_POINTS, ArmPath, arm_rings, sleeve_rings
+from hand3r_ros.synthetic.arms import CUFF_RINGS, RING_POINTS, ArmPath, arm_rings, hand_orientation, sleeve_rings
 from hand3r_ros.synthetic.geometry_buffer import Part
 from hand3r_ros.synthetic.hand_appearance import hand_appearance, wrist_cut
 from hand3r_ros.synthetic.hands import PosedHand, hand_faces
@@ -64,6 +64,20 @@ class Actor:
         return Mesh(vertices, normals, appearance.uvs, faces, appearance.shade)
 
 
+@dataclass(frozen=True, eq=False)
+class RestingArm:
+    """An arm whose hand lies in the lap, out of sight of every camera; it only completes the body."""
+
+    side: HandSide
+    rings: Array  # (T, K, N, 3), right-looking
+    material: int
+    instance: int
+
+    def parts(self, frame: int) -> list[Part]:
+        """The surface of one frame in the world."""
+        return [Part(_tube_mesh(self.rings[frame], self.side, (1.0, 2.5)), self.material, self.instance)]
+
+
 @dataclass(frozen=True)
 class Clothing:
     """What a person wears on both arms."""
@@ -96,6 +110,20 @@ def build_actor(palette: Palette, hand: PosedHand, arm: ArmPath, skin: int, clot
         pieces = held_object(palette, hand.motion.grasp)
         held = tuple((mesh, palette.add(material)) for mesh, material in pieces)
     return Actor(hand, skin, clothing.material, rings, sleeve, held)
+
+
+def build_resting_arm(side: HandSide, shoulder: Array, skin: int, clothing: Clothing) -> RestingArm:
+    """An arm that hangs from ``shoulder`` (T, 3), mirrored for a left arm, with the hand below the table."""
+    elbow = shoulder + np.array([0.06, -0.07, -0.27])
+    wrist = elbow + np.array([-0.10, 0.10, -0.21])
+    arm = ArmPath(shoulder, elbow, wrist)
+    still = np.zeros(len(shoulder))
+    orientation = hand_orientation(arm.forearm, still, still, still)
+    rings = arm_rings(arm, orientation, wrist_cut(np.zeros(10), RING_POINTS))
+    if clothing.cuff is None:
+        return RestingArm(side, rings, skin, instances.BODY)
+    cloth = sleeve_rings(rings, CUFF_RINGS['wrist'], clothing.thickness, np.zeros(rings.shape[1:3]))
+    return RestingArm(side, cloth, clothing.material, instances.BODY)
 
 
 def _tube_mesh(rings: Array, side: HandSide, repeats: tuple[float, float]) -> Mesh:

@@ -27,7 +27,7 @@ class CameraEffects:
     def apply(self, linear: NDArray[np.float32], seed: int) -> NDArray[np.uint8]:
         """8-bit sRGB picture (H, W, 3) of linear light (H, W, 3); ``seed`` decides the noise."""
         sigma = self.blur * linear.shape[1] / 320.0
-        image = cv2.GaussianBlur(linear, (0, 0), sigma) if sigma > 0.2 else linear
+        image = np.asarray(cv2.GaussianBlur(linear, (0, 0), sigma), np.float32) if sigma > 0.2 else linear
         gain = np.asarray(self.white_balance, np.float64) * self.exposure
         out = np.empty(image.shape, np.uint8)
         _develop(image, gain, self.vignette, 255.0 * self.noise, np.uint64(seed), _TONE_CURVE, out)

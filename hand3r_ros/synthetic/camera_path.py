@@ -43,7 +43,7 @@ def third_person_path(
     rng: np.random.Generator, frames: int, fps: float, size: tuple[int, int], table_height: float
 ) -> CameraPath:
     """A hand-held or robot-carried camera that circles part of the table, facing the person at any angle but hers."""
-    azimuth = rng.uniform(-130.0, 130.0) + through(
+    azimuth = rng.uniform(-88.0, 88.0) + through(
         np.cumsum(rng.normal(0.0, 1.0, key_count(frames, 1.4 * fps))) * 11.0, frames
     )
     elevation = rng.uniform(22.0, 55.0) + through(rng.normal(0.0, 5.0, key_count(frames, 1.4 * fps)), frames)

@@ -75,9 +75,8 @@ def find_grasps(rng: np.random.Generator, count: int) -> tuple[Grasp, ...]:
     """``count`` grasps of random objects."""
     shapes = [str(rng.choice(SHAPES, p=[0.6, 0.2, 0.2])) for _ in range(count)]
     radius = np.array([rng.uniform(*_RADIUS_RANGE[shape]) for shape in shapes])
-    tilt = Rotation.from_euler(
-        'yxz', rng.normal(0.0, [14.0, 6.0, 0.0], (count, 3)) + [[8.0, 0.0, 0.0]], degrees=True
-    ).as_matrix()
+    angles = np.array([8.0, 0.0]) + rng.normal(0.0, [14.0, 6.0], (count, 2))
+    tilt = Rotation.from_euler('yx', angles, degrees=True).as_matrix()
     turned = Rotation.from_euler('z', rng.uniform(-20.0, 20.0, (count, 1)), degrees=True).as_matrix()
     axes = tilt @ turned
     opposition = np.deg2rad(rng.uniform(25.0, 50.0, count))

@@ -23,6 +23,9 @@ from hand3r_ros.synthetic.room import Table
 
 _CLEARANCE = 0.003  # m between a hand and the table
 _APART = 0.015  # m between two hands
+# Ranges of forearm rotation in degrees and how often each is chosen.
+_HOLDING_ROLLS = (((50.0, 100.0), (0.0, 50.0), (100.0, 160.0)), (0.7, 0.2, 0.1))
+_FREE_ROLLS = (((-10.0, 30.0), (30.0, 95.0), (95.0, 175.0)), (0.45, 0.37, 0.18))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,9 +144,8 @@ def _wrist_path(rng: np.random.Generator, frames: int, fps: float, table: Table)
 
 def _choose_roll(rng: np.random.Generator, holding: bool) -> float:
     """Degrees of forearm rotation: 0 = palm down, 90 = thumb up, 180 = palm up."""
-    if holding:
-        return float(rng.choice([rng.uniform(50.0, 100.0), rng.uniform(0.0, 50.0), rng.uniform(100.0, 160.0)], p=[0.7, 0.2, 0.1]))  # fmt: skip
-    return float(rng.choice([rng.uniform(-10.0, 30.0), rng.uniform(30.0, 95.0), rng.uniform(95.0, 175.0)], p=[0.45, 0.37, 0.18]))  # fmt: skip
+    ranges, shares = _HOLDING_ROLLS if holding else _FREE_ROLLS
+    return float(rng.uniform(*ranges[rng.choice(len(ranges), p=shares)]))
 
 
 def _skin(motions: list[HandMotion]) -> list[PosedHand]:

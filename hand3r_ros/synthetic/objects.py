@@ -172,7 +172,12 @@ def _books(palette: Palette) -> Thing:
         cover = palette.printed()
         for sign in (-1.0, 1.0):
             parts.append(
-                (box([width, depth, 0.002]).transformed(turn, shift + [0, 0, sign * (thick / 2 - 0.001)]), cover)
+                (
+                    box([width, depth, 0.002]).transformed(
+                        turn, shift + np.array([0.0, 0.0, sign * (thick / 2 - 0.001)])
+                    ),
+                    cover,
+                )
             )
         spine = box([0.003, depth, thick]).transformed(turn, shift + turn @ np.array([-width / 2, 0.0, 0.0]))
         parts.append((spine, cover))
@@ -212,7 +217,8 @@ def _pen(palette: Palette) -> Thing:
 
 def _cylinder(radius: float, low: float, high: float) -> list[tuple[float, float]]:
     bevel = min(0.0025, 0.1 * radius)
-    return [(_POLE, low), (radius - bevel, low), (radius, low + bevel), (radius, high - bevel), (radius - bevel, high), (_POLE, high)]  # fmt: skip
+    side = [(radius - bevel, low), (radius, low + bevel), (radius, high - bevel), (radius - bevel, high)]
+    return [(_POLE, low), *side, (_POLE, high)]
 
 
 def _sphere(radius: float) -> Array:

@@ -11,9 +11,9 @@ Array = NDArray[np.float64]
 
 def wander(rng: np.random.Generator, frames: int, scale: ArrayLike, period: float) -> Array:
     """(frames, D) smooth noise of standard deviation ``scale`` (D,); it turns about every ``period`` frames."""
-    scale = np.atleast_1d(np.asarray(scale, float))
+    spread = np.atleast_1d(np.asarray(scale, float))
     keys = max(4, int(np.ceil(frames / period)) + 3)
-    values = rng.normal(0.0, 1.0, (keys, len(scale))) * scale
+    values = rng.normal(0.0, 1.0, (keys, len(spread))) * spread
     return CubicSpline(np.linspace(0.0, max(frames - 1, 1), keys), values)(np.arange(frames))
 
 

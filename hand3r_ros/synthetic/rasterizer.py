@@ -54,8 +54,8 @@ def rasterize_perspective(
             continue
         if not _screen_bounds(vertices, faces, face, camera, near, bounds):
             continue
-        first_row = max(0, int(math.ceil(max(bounds[2], -1.0) - _EDGE_TOLERANCE)))
-        last_row = min(height - 1, int(math.floor(min(bounds[3], height + 1.0) + _EDGE_TOLERANCE)))
+        first_row = max(0, math.ceil(max(bounds[2], -1.0) - _EDGE_TOLERANCE))
+        last_row = min(height - 1, math.floor(min(bounds[3], height + 1.0) + _EDGE_TOLERANCE))
         for v in range(first_row, last_row + 1):
             low, high = max(bounds[0], 0.0), min(bounds[1], width - 1.0)
             for corner in range(3):
@@ -71,7 +71,7 @@ def rasterize_perspective(
             w0 = slope_v[0] * v + offset[0]
             w1 = slope_v[1] * v + offset[1]
             w2 = slope_v[2] * v + offset[2]
-            first, last = int(math.ceil(low - _EDGE_TOLERANCE)), int(math.floor(high + _EDGE_TOLERANCE))
+            first, last = math.ceil(low - _EDGE_TOLERANCE), math.floor(high + _EDGE_TOLERANCE)
             for u in range(max(first, 0), min(last, width - 1) + 1):
                 a0 = w0 + slope_u[0] * u
                 a1 = w1 + slope_u[1] * u
@@ -160,12 +160,12 @@ def rasterize_orthographic(points: NDArray[np.float32], faces: NDArray[np.int32]
             continue
         dz_du = ((z1 - z0) * (y2 - y0) - (z2 - z0) * (y1 - y0)) / area
         dz_dv = ((z2 - z0) * (x1 - x0) - (z1 - z0) * (x2 - x0)) / area
-        first_row = max(0, int(math.ceil(max(min(y0, y1, y2), -1.0))))
-        last_row = min(height - 1, int(math.floor(min(max(y0, y1, y2), height + 1.0))))
+        first_row = max(0, math.ceil(max(min(y0, y1, y2), -1.0)))
+        last_row = min(height - 1, math.floor(min(max(y0, y1, y2), height + 1.0)))
         for v in range(first_row, last_row + 1):
             low, high = _row_span(x0, y0, x1, y1, x2, y2, float(v))
-            first = int(math.ceil(max(low, 0.0) - _EDGE_TOLERANCE))
-            last = int(math.floor(min(high, width - 1.0) + _EDGE_TOLERANCE))
+            first = math.ceil(max(low, 0.0) - _EDGE_TOLERANCE)
+            last = math.floor(min(high, width - 1.0) + _EDGE_TOLERANCE)
             z = z0 + dz_dv * (v - y0) - dz_du * x0
             for u in range(first, last + 1):
                 value = z + dz_du * u

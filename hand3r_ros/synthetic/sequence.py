@@ -23,6 +23,7 @@ from hand3r_ros.synthetic.hand_poses import articulation_pool
 from hand3r_ros.synthetic.hands import HandPools, PosedHand, plan_hand, pose_hands
 from hand3r_ros.synthetic.palette import Palette
 from hand3r_ros.synthetic.paths import Array, wander
+from hand3r_ros.synthetic.person import SHOULDER_HALF_WIDTH, build_person
 from hand3r_ros.synthetic.renderer import Renderer, silhouette_area
 from hand3r_ros.synthetic.room import Table, build_room, build_table, choose_table
 from hand3r_ros.synthetic.shading import Lighting
@@ -103,6 +104,9 @@ class Sequence:
         self._actors: list[Actor] = [
             build_actor(palette, hand, arm, skin, clothing) for hand, arm in zip(self.hands, arms, strict=True)
         ]
+        self._person = None
+        if not self._camera.egocentric:  # a worn camera does not see its wearer's head
+            self._person = build_person(palette, self.hands, arms, skin, clothing, table.height)
         static = build_room(palette, table) + build_table(palette, table)
         static += set_table(palette, table, self.hands, arms, self._camera.T_world_camera[:, :3, 3])
         self._effects = random_effects(rng) if self.config.effects else CameraEffects()
@@ -112,7 +116,7 @@ class Sequence:
         return self.config.frames
 
     @property
-    def T_world_camera(self) -> NDArray[np.float64]:
+    def T_world_camera(self) -> NDArray[np.float64]:  # noqa: N802 (the project's name for this transform)
         """(T, 4, 4) camera path, optical frame to scene world."""
         return self._camera.T_world_camera
 
@@ -136,6 +140,8 @@ class Sequence:
             raise IndexError(f'frame must be 0 .. {len(self) - 1}, got {index}')
         T_world_camera = self._camera.T_world_camera[index]
         parts: list[Part] = [part for actor in self._actors for part in actor.parts(index)]
+        if self._person is not None:
+            parts += self._person.parts(index)
         drawn = self._renderer.draw(parts, T_world_camera, self.intrinsics)
         image = self._effects.apply(drawn.linear, seed=self.seed * 4096 + index + 1)
         truths = (self._truth(hand, index, T_world_camera, drawn.segmentation) for hand in self.hands)
@@ -152,7 +158,7 @@ class Sequence:
         motions = []
         for side in _SIDES[choice]:
             mirror = 1.0 if side == HandSide.RIGHT else -1.0
-            shoulder = body * [mirror, 1.0, 1.0] + [0.18, 0.0, 0.0]
+            shoulder = body * [mirror, 1.0, 1.0] + [SHOULDER_HALF_WIDTH, 0.0, 0.0]
             motions.append(plan_hand(rng, side, shoulder, table, self.config.fps, pools, betas))
         return pose_hands(motions, table)
 

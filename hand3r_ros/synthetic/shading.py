@@ -111,23 +111,23 @@ def _shadow_texel(lighting: Lighting) -> float:
 
 @njit(cache=True, fastmath=True)
 def _shade_pixels(
-    vertices,
-    normals,
-    uvs,
-    shade_factor,
-    faces,
-    face_material,
-    triangle,
-    weights,
-    materials,
-    texels,
-    level_offsets,
-    lights,
-    shadow_transform,
-    shadows,
-    focal,
-    shadow_texel,
-    out,
+    vertices: NDArray,
+    normals: NDArray,
+    uvs: NDArray,
+    shade_factor: NDArray,
+    faces: NDArray,
+    face_material: NDArray,
+    triangle: NDArray,
+    weights: NDArray,
+    materials: NDArray,
+    texels: NDArray,
+    level_offsets: NDArray,
+    lights: NDArray,
+    shadow_transform: NDArray,
+    shadows: NDArray,
+    focal: float,
+    shadow_texel: float,
+    out: NDArray,
 ) -> None:
     # Slicing arrays inside the loop would cost more than the arithmetic, so everything is a scalar there.
     corners = np.empty((8, 3))  # position, normal and texture coordinates of the face's corners
@@ -214,7 +214,7 @@ def _shade_pixels(
 
 
 @njit(cache=True, fastmath=True)
-def _skin_colour(red, green, blue, texture, factor) -> tuple[float, float, float]:
+def _skin_colour(red: float, green: float, blue: float, texture: float, factor: float) -> tuple[float, float, float]:
     """Mottles skin: darker spots are redder; nails (``factor`` > 1) are paler and pinker."""
     mottle = math.sqrt(texture) - 0.45
     nail = max(factor - 1.0, 0.0)
@@ -226,7 +226,7 @@ def _skin_colour(red, green, blue, texture, factor) -> tuple[float, float, float
 
 
 @njit(cache=True, fastmath=True)
-def _texture_density(corners) -> float:
+def _texture_density(corners: NDArray) -> float:
     """Texels per metre on a face, from the ratio of the areas; ``corners`` as in ``_shade_pixels``."""
     ax, ay, az = corners[0, 1] - corners[0, 0], corners[1, 1] - corners[1, 0], corners[2, 1] - corners[2, 0]
     bx, by, bz = corners[0, 2] - corners[0, 0], corners[1, 2] - corners[1, 0], corners[2, 2] - corners[2, 0]
@@ -238,7 +238,9 @@ def _texture_density(corners) -> float:
 
 
 @njit(cache=True, fastmath=True)
-def _sample(texels, level_offsets, layer, s, t, footprint) -> tuple[float, float, float]:
+def _sample(
+    texels: NDArray, level_offsets: NDArray, layer: int, s: float, t: float, footprint: float
+) -> tuple[float, float, float]:
     """Bilinear sample of the level whose texels are about as large as the pixel's footprint (in texels).
 
     Bytes are mixed as they are and squared afterwards, which is close to the sRGB curve.
@@ -265,13 +267,26 @@ def _sample(texels, level_offsets, layer, s, t, footprint) -> tuple[float, float
 
 
 @njit(cache=True, fastmath=True)
-def _mix(texels, p00, p01, p10, p11, w00, w01, w10, w11) -> float:
+def _mix(
+    texels: NDArray, p00: int, p01: int, p10: int, p11: int, w00: float, w01: float, w10: float, w11: float
+) -> float:
     value = texels[p00] * w00 + texels[p01] * w01 + texels[p10] * w10 + texels[p11] * w11
     return value * value * _PER_SQUARED_BYTE
 
 
 @njit(cache=True, fastmath=True)
-def _sunlit(transform, shadows, x, y, z, nx, ny, nz, towards_sun, texel) -> float:
+def _sunlit(
+    transform: NDArray,
+    shadows: NDArray,
+    x: float,
+    y: float,
+    z: float,
+    nx: float,
+    ny: float,
+    nz: float,
+    towards_sun: float,
+    texel: float,
+) -> float:
     """Share of sunlight 0..1 that reaches a point: a tent filter over 4 x 4 texels of the shadow map."""
     push = texel * (1.6 - 0.8 * towards_sun)  # off the surface, so that it does not shadow itself
     x, y, z = x + push * nx, y + push * ny, z + push * nz

@@ -153,8 +153,8 @@ def draw_tiles(rng: np.random.Generator) -> Image:
 
 def draw_stone(rng: np.random.Generator) -> Image:
     """Speckled counter top or terrazzo."""
-    image = 0.86 + 0.2 * (fractal_noise(rng, 4, 5, 0.6) - 0.5)
-    for cells, amount in ((64, 0.16), (128, 0.14)):
+    image = 0.88 + 0.16 * (fractal_noise(rng, 4, 5, 0.5) - 0.5)
+    for cells, amount in ((64, 0.10), (128, 0.09)):
         speckle = smooth_noise(rng, cells)
         image -= amount * np.clip((speckle - 0.62) / 0.1, 0.0, 1.0)
         image += 0.7 * amount * np.clip((0.3 - speckle) / 0.1, 0.0, 1.0)
@@ -164,7 +164,7 @@ def draw_stone(rng: np.random.Generator) -> Image:
 def draw_print(rng: np.random.Generator) -> Image:
     """Cover, label or poster: a paper colour, a few blocks, lines of text."""
     hue = rng.random()
-    paper = hsv(hue + rng.uniform(-0.05, 0.05), rng.uniform(0.02, 0.45), rng.uniform(0.6, 0.97))
+    paper = hsv(hue + rng.uniform(-0.05, 0.05), 0.55 * rng.random() ** 2, rng.uniform(0.55, 0.97))
     ink = hsv(hue + rng.choice([0.0, 0.5]) + rng.uniform(-0.08, 0.08), rng.uniform(0.3, 0.75), rng.uniform(0.2, 0.7))
     dark = hsv(rng.random(), 0.25, rng.uniform(0.08, 0.25))
     image = np.tile(paper, (SIZE, SIZE, 1))
@@ -218,5 +218,5 @@ _KINDS: dict[str, tuple[Callable[[np.random.Generator], Image], int]] = {
     'fabric': (draw_fabric, 9),
     'tiles': (draw_tiles, 5),
     'stone': (draw_stone, 5),
-    'print': (draw_print, 14),
+    'print': (draw_print, 26),
 }
