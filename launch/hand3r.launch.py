@@ -1,0 +1,101 @@
+"""Starts the hand3r node, and RViz when asked to.
+
+Arguments that are left empty keep the value of the parameter file; all parameters are explained in config/hand3r.yaml.
+"""
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchContext, LaunchDescription
+
+TEXT_PARAMETERS = {
+    'preset': 'size of the network: tiny or full',
+    'weights_dir': 'folder with <preset>.safetensors',
+    'hand_model': 'hand model of the weights: open_hand or mano',
+    'mano_dir': 'folder with MANO_RIGHT.pkl',
+    'device': 'auto, cpu, cuda or cuda:<n>',
+    'detector': 'where hand boxes come from: topic, mediapipe or none',
+    'pose_source': 'camera pose from network, geometric or tf',
+    'world_frame': 'name of the world frame',
+    'base_frame': 'frame of the robot that carries the camera',
+    'image_transport': 'raw or compressed',
+    'image_reliability': 'QoS of the image subscription: best_effort or reliable',
+}
+SWITCH_PARAMETERS = {
+    'autostart': 'configure and activate without being asked (true or false)',
+    'tf_hands': 'publish the wrists as TF (true or false)',
+}
+TOPICS = {
+    'image': 'topic of the camera image',
+    'camera_info': 'topic of its calibration',
+    'detections': 'topic of hand boxes, for detector topic',
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, node and RViz."""
+    share = FindPackageShare('hand3r_ros')
+    rviz_file = PathJoinSubstitution([share, 'rviz', 'hand3r.rviz'])
+    parameter_file = PathJoinSubstitution([share, 'config', 'hand3r.yaml'])
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument('params_file', default_value=parameter_file, description='YAML file of parameters'),
+            DeclareLaunchArgument('namespace', default_value='', description='namespace of the node and its inputs'),
+            DeclareLaunchArgument('name', default_value='hand3r', description='name of the node'),
+            DeclareLaunchArgument('use_sim_time', default_value='false', description='take the time from /clock'),
+            DeclareLaunchArgument('log_level', default_value='info', description='debug, info, warn, error or fatal'),
+            DeclareLaunchArgument('rviz', default_value='false', description='start RViz with everything shown'),
+            DeclareLaunchArgument('rviz_config', default_value=rviz_file, description='RViz configuration'),
+            *(
+                DeclareLaunchArgument(topic, default_value=topic, description=description)
+                for topic, description in TOPICS.items()
+            ),
+            *(
+                DeclareLaunchArgument(name, default_value='', description=f'{description}; empty: as in params_file')
+                for name, description in {**TEXT_PARAMETERS, **SWITCH_PARAMETERS}.items()
+            ),
+            OpaqueFunction(function=hand3r_node),
+            Node(
+                package='rviz2',
+                executable='rviz2',
+                namespace=LaunchConfiguration('namespace'),
+                arguments=['-d', LaunchConfiguration('rviz_config')],
+                parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
+                condition=IfCondition(LaunchConfiguration('rviz')),
+            ),
+        ]
+    )
+
+
+def hand3r_node(context: LaunchContext) -> list[Node]:
+    """The node, with those parameters that were given on top of the file."""
+    given = {name: context.launch_configurations[name] for name in (*TEXT_PARAMETERS, *SWITCH_PARAMETERS)}
+    parameters = {name: switch(name, value) for name, value in given.items() if value}
+    parameters['use_sim_time'] = switch('use_sim_time', context.launch_configurations['use_sim_time'])
+    remappings = [(topic, LaunchConfiguration(topic)) for topic in TOPICS]
+    # The compressed image is a topic of its own: it goes where its image goes.
+    remappings.append(('image/compressed', [LaunchConfiguration('image'), '/compressed']))
+    return [
+        Node(
+            package='hand3r_ros',
+            executable='hand3r_node',
+            name=LaunchConfiguration('name'),
+            namespace=LaunchConfiguration('namespace'),
+            parameters=[LaunchConfiguration('params_file'), parameters],
+            remappings=remappings,
+            arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')],
+            output='screen',
+        )
+    ]
+
+
+def switch(name: str, value: str) -> 'str | bool':
+    """A truth value for a parameter that is one, the text itself for others."""
+    if name not in SWITCH_PARAMETERS and name != 'use_sim_time':
+        return value
+    if value.lower() not in ('true', 'false', '1', '0'):
+        raise ValueError(f'{name} must be true or false, got {value!r}')
+    return value.lower() in ('true', '1')
