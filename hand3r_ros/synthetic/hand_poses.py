@@ -1,7 +1,6 @@
-"""Articulations of the hand: hinge axes of the finger joints, and a pool of plausible poses per split.
+"""Articulations of the hand: hinge axes of the finger joints for closing grasps, and a pool of poses per split.
 
-Angles follow anatomy: every finger flexes in its base, middle and end joint, the end joint following the middle one;
-fingers spread when they are open, and mostly move together. All poses are right hands in MANO's joint order.
+All poses are right hands in MANO's joint order.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from scipy.spatial.transform import Rotation
 
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.joints import FINGERS, FINGERTIP_VERTICES, OPENPOSE_FINGERS
+from hand3r_ros.hand_model.pose_prior import sample_poses
 
 Array = NDArray[np.float64]
 
-POOL_SIZE = 600
+POOL_SIZE = 2000
 PALM_NORMAL: Array = np.array([0.0, -1.0, 0.0])
 _THUMB_CLOSES_TOWARDS: Array = np.array([0.0, -0.5, -0.87])
-_DEGREE = np.pi / 180.0
 
 
 @lru_cache(maxsize=1)
@@ -57,35 +56,12 @@ def articulation(flexion: Array, spread: Array, opposition: Array) -> Array:
     sideways = Rotation.from_rotvec(spread.reshape(-1, 1) * np.array([0.0, 1.0, 0.0]))
     angles[:, :, 0] = (sideways * base).as_rotvec().reshape(-1, 5, 3)
     thumb = Rotation.from_rotvec(angles[:, 4, 0])
-    opposed = Rotation.from_rotvec(opposition[:, None] * np.array([-1.0, 0.0, 0.0])) * thumb
+    opposed = Rotation.from_rotvec(opposition[:, None] * np.array([1.0, 0.0, 0.0])) * thumb
     angles[:, 4, 0] = opposed.as_rotvec()
     return angles.reshape(-1, 15, 3)
-
-
-def sample_articulations(rng: np.random.Generator, count: int) -> Array:
-    """(count, 15, 3) plausible right-hand articulations, axis-angle."""
-    closing = rng.beta(1.1, 1.7, count)
-    flexion = np.zeros((count, 5, 3))
-    spread = np.zeros((count, 5))
-    together = rng.random(count) < 0.6
-    for finger, position in enumerate((1.0, 0.2, -1.5, -0.7)):  # index, middle, little, ring: where they fan out to
-        alone = rng.beta(0.9, 1.3, count)
-        curl = np.clip(np.where(together, closing, alone) + rng.normal(0.0, 0.08, count), 0.0, 1.0)
-        middle = -4.0 + 96.0 * np.clip(curl + rng.normal(0.0, 0.1, count), 0.0, 1.0) + rng.normal(0.0, 4.0, count)
-        flexion[:, finger, 0] = -14.0 + 88.0 * curl + rng.normal(0.0, 6.0, count)
-        flexion[:, finger, 1] = middle
-        flexion[:, finger, 2] = 0.55 * middle + rng.normal(0.0, 4.0, count)
-        fan = rng.uniform(-3.0, 7.0, count) * position + rng.normal(0.0, 2.0, count)
-        spread[:, finger] = fan * (1.0 - 0.8 * curl)
-    thumb = np.clip(0.6 * closing + 0.4 * rng.beta(1.0, 1.3, count) + rng.normal(0.0, 0.08, count), 0.0, 1.0)
-    for link, (start, span) in enumerate(((-8.0, 30.0), (-6.0, 40.0), (-10.0, 60.0))):
-        flexion[:, 4, link] = start + span * thumb + rng.normal(0.0, 5.0, count)
-    spread[:, 4] = rng.normal(0.0, 7.0, count)
-    opposition = rng.uniform(-12.0, 32.0, count)
-    return articulation(flexion * _DEGREE, spread * _DEGREE, opposition * _DEGREE)
 
 
 @lru_cache(maxsize=3)
 def articulation_pool(seed: int) -> Array:
     """(POOL_SIZE, 15, 3) articulations of the split with this pool seed."""
-    return sample_articulations(np.random.default_rng([seed, 23]), POOL_SIZE)
+    return sample_poses(np.random.default_rng([seed, 23]), POOL_SIZE)
