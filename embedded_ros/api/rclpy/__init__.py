@@ -56,16 +56,16 @@ def _forget_executor(context: Context | None) -> None:
 
 def shutdown(*, context: Context | None = None, uninstall_handlers: bool | None = None) -> None:
     """Shut down; RuntimeError where rclpy is not initialised."""
-    utilities.shutdown(context=context)
     _forget_executor(context)
+    utilities.shutdown(context=context)
     if uninstall_handlers or (uninstall_handlers is None and context is None):
         uninstall_signal_handlers()
 
 
 def try_shutdown(*, context: Context | None = None, uninstall_handlers: bool | None = None) -> None:
     """Shut down where that was not done yet."""
-    utilities.try_shutdown(context=context)
     _forget_executor(context)
+    utilities.try_shutdown(context=context)
     if uninstall_handlers or (uninstall_handlers is None and context is None):
         uninstall_signal_handlers()
 
@@ -99,9 +99,9 @@ class _Spinning:
 
 
 def spin(node: Node, executor: Executor | None = None) -> None:
-    """Run callbacks until the context is shut down, which raises ExternalShutdownException while waiting."""
+    """Run callbacks until rclpy.shutdown(), or raise ExternalShutdownException when the context ends otherwise."""
     with _Spinning(node, executor) as used:
-        while used.context.ok():
+        while used.context.ok() and not used.is_shutdown:
             used.spin_once()
 
 

@@ -20,6 +20,7 @@ from rclpy.parameter import PARAMETER_SEPARATOR_STRING, Parameter
 
 if TYPE_CHECKING:
     from rclpy.clock import ROSClock
+    from rclpy.context import Context
     from rclpy.publisher import Publisher
 
 STEP_TOLERANCE = 1e-9
@@ -53,6 +54,7 @@ class NodeParameters:
     """Mixed into Node, which calls `_init_parameters` first."""
 
     if TYPE_CHECKING:
+        context: Context
         _clock: ROSClock
         _parameter_event_publisher: Publisher | None
 
@@ -284,5 +286,5 @@ class NodeParameters:
                 (event.new_parameters if is_new else event.changed_parameters).append(parameter.to_parameter_msg())
             self._parameters[parameter.name] = parameter
             self._descriptors.setdefault(parameter.name, ParameterDescriptor(name=parameter.name, dynamic_typing=True))
-        if self._parameter_event_publisher is not None:
+        if self._parameter_event_publisher is not None and self.context.ok():
             self._parameter_event_publisher.publish(event)

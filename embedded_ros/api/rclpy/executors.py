@@ -74,6 +74,11 @@ class Executor:
         """The context."""
         return self._context
 
+    @property
+    def is_shutdown(self) -> bool:
+        """Whether shutdown() was called."""
+        return self._is_shutdown
+
     def add_node(self, node: Node) -> bool:
         """Run the callbacks of this node from now on; False when it was added before."""
         with self._lock:

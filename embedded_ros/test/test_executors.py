@@ -1,0 +1,190 @@
+"""Executors, callback groups, futures, contexts, signals."""
+
+import signal
+import threading
+import time
+
+import pytest
+from processes import node_process, spin_until
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.context import Context
+from rclpy.exceptions import NotInitializedException
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.task import Future
+from std_msgs.msg import String
+
+
+@pytest.fixture
+def node(ros):
+    node = ros.create_node('worker')
+    yield node
+    node.destroy_node()
+
+
+def overlap(node, group):
+    """Largest number of callbacks of two timers that ran at the same time."""
+    running, most, lock = [0], [0], threading.Lock()
+
+    def work():
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.05)
+        with lock:
+            running[0] -= 1
+
+    for _ in range(2):
+        node.create_timer(0.01, work, callback_group=group)
+    with MultiThreadedExecutor(4) as executor:
+        executor.add_node(node)
+        end = time.monotonic() + 0.6
+        while time.monotonic() < end:
+            executor.spin_once(timeout_sec=0.1)
+    return most[0]
+
+
+def test_exclusive_group_runs_one_callback_at_a_time(node):
+    assert overlap(node, MutuallyExclusiveCallbackGroup()) == 1
+
+
+def test_reentrant_group_runs_callbacks_in_parallel(node):
+    assert overlap(node, ReentrantCallbackGroup()) >= 2
+
+
+def test_busy_topic_does_not_starve_the_others(node):
+    seen = {'busy': 0, 'quiet': 0}
+    publishers = {}
+    for topic in seen:
+        publishers[topic] = node.create_publisher(String, topic, 100)
+        count = lambda message, topic=topic: seen.__setitem__(topic, seen[topic] + 1)  # noqa: E731
+        node.create_subscription(String, topic, count, 100)
+    assert spin_until(node, lambda: all(p.get_subscription_count() for p in publishers.values()))
+    for _ in range(50):
+        publishers['busy'].publish(String())
+    publishers['quiet'].publish(String())
+    time.sleep(0.2)
+    assert spin_until(node, lambda: seen['quiet'] == 1)
+    assert seen['busy'] < 10
+
+
+def test_exceptions_of_callbacks_reach_the_spinning_thread(ros, node):
+    def fail():
+        raise RuntimeError('on purpose')
+
+    node.create_timer(0.01, fail)
+    with pytest.raises(RuntimeError, match='on purpose'):
+        spin_until(node, lambda: False)
+    with MultiThreadedExecutor() as executor:
+        executor.add_node(node)
+        with pytest.raises(RuntimeError, match='on purpose'):
+            executor.spin()
+
+
+def test_coroutines_are_refused_by_name(ros, node):
+    async def callback():
+        pass
+
+    node.create_timer(0.01, callback)
+    with pytest.raises(NotImplementedError, match='coroutine'):
+        spin_until(node, lambda: False)
+
+
+def test_futures_and_tasks(ros, node):
+    executor = SingleThreadedExecutor()
+    future = executor.create_task(lambda a, b: a + b, 1, b=2)
+    seen = []
+    future.add_done_callback(lambda done: seen.append(done.result()))
+    executor.spin_until_future_complete(future, timeout_sec=5)
+    assert future.done() and future.result() == 3 and seen == [3]
+    failing = executor.create_task(lambda: 1 / 0)
+    executor.spin_until_future_complete(failing, timeout_sec=5)
+    with pytest.raises(ZeroDivisionError):
+        failing.result()
+    never = Future()
+    start = time.monotonic()
+    executor.spin_until_future_complete(never, timeout_sec=0.2)
+    assert not never.done() and 0.2 <= time.monotonic() - start < 5
+    never.cancel()
+    assert never.cancelled() and not never.done()
+    executor.shutdown()
+
+
+def test_guard_condition_wakes_the_executor(ros, node):
+    called = threading.Event()
+    guard = node.create_guard_condition(called.set)
+    threading.Timer(0.1, guard.trigger).start()
+    assert spin_until(node, called.is_set, patience=5)
+
+
+def test_entities_may_be_destroyed_while_another_thread_spins(ros, node):
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    failures = []
+
+    def spin():
+        try:
+            executor.spin()
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    publisher = node.create_publisher(String, 'topic', 10)
+    for _ in range(30):
+        subscription = node.create_subscription(String, 'topic', lambda message: None, 10)
+        publisher.publish(String())
+        assert node.destroy_subscription(subscription)
+        assert not node.destroy_subscription(subscription)
+    executor.shutdown()
+    thread.join(10)
+    assert not failures and not thread.is_alive()
+
+
+def test_shutdown_ends_spinning(ros, node):
+    threading.Timer(0.2, node.context.try_shutdown).start()
+    with pytest.raises(ExternalShutdownException):
+        ros.spin(node)
+    assert not ros.ok()
+    with pytest.raises(NotInitializedException):
+        ros.create_node('too_late')
+
+
+def test_rclpy_shutdown_lets_spin_return(ros, node):
+    threading.Timer(0.2, ros.shutdown).start()
+    ros.spin(node)
+    assert not ros.ok()
+
+
+def test_contexts_are_independent_and_can_be_used_again(ros):
+    with pytest.raises(RuntimeError, match='only be called once'):
+        ros.init(args=[])
+    with Context() as context:
+        assert context.ok()
+        node = ros.create_node('elsewhere', context=context)
+        calls = []
+        context.on_shutdown(lambda: calls.append(1))
+        node.destroy_node()
+    assert not context.ok() and calls == [1] and ros.ok()
+    ros.shutdown()
+    ros.init(args=[])
+    assert ros.ok()
+
+
+@pytest.mark.parametrize(
+    ('number', 'ending'), [(signal.SIGINT, 'KeyboardInterrupt'), (signal.SIGTERM, 'ExternalShutdownException')]
+)
+def test_signals_end_a_process_in_order(ros, node, number, ending):
+    with node_process('echo.py') as process:
+        assert spin_until(node, lambda: node.count_publishers('/latched'))
+        time.sleep(0.2)
+        process.send_signal(number)
+        output = process.communicate(timeout=20)[0]
+        assert process.returncode == 0 and f'ended by {ending}' in output, output
+
+
+def test_every_process_names_the_back_end_once(ros, node):
+    with node_process('echo.py') as process:
+        assert node.wait_for_node('/echo', 20)
+        process.terminate()
+        output = process.communicate(timeout=20)[0]
+    assert output.count('a wire-compatible subset, not ROS 2') == 1

@@ -1,0 +1,82 @@
+"""Services: calls between processes and within one, failures, time-outs."""
+
+import threading
+import time
+
+import pytest
+from processes import call, node_process, spin_until
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.executors import MultiThreadedExecutor
+from std_srvs.srv import SetBool, Trigger
+
+
+def test_call_between_processes(ros):
+    node = ros.create_node('caller')
+    with node_process('managed.py'):
+        client = node.create_client(SetBool, '/managed/enable')
+        response = call(node, client, SetBool.Request(data=True))
+        assert (response.success, response.message) == (True, 'enabled: True')
+    node.destroy_node()
+
+
+def test_many_calls_get_their_own_answers(ros):
+    node = ros.create_node('both')
+    node.create_service(SetBool, 'echo', lambda q, r: SetBool.Response(success=q.data, message=str(q.data)))
+    clients = [node.create_client(SetBool, 'echo') for _ in range(2)]
+    assert all(client.wait_for_service(10) for client in clients)
+    sent = [(client, number % 3 == 0) for number in range(5) for client in clients]
+    futures = [(client.call_async(SetBool.Request(data=value)), value) for client, value in sent]
+    assert spin_until(node, lambda: all(future.done() for future, _ in futures))
+    assert all(future.result().success is value for future, value in futures)
+    node.destroy_node()
+
+
+def test_blocking_call_within_a_callback(ros):
+    node = ros.create_node('nested')
+    client = node.create_client(Trigger, 'inner', callback_group=MutuallyExclusiveCallbackGroup())
+    node.create_service(
+        Trigger,
+        'inner',
+        lambda q, r: Trigger.Response(success=True, message='inner'),
+        callback_group=MutuallyExclusiveCallbackGroup(),
+    )
+    node.create_service(Trigger, 'outer', lambda q, r: client.call(Trigger.Request(), timeout_sec=10))
+    caller = ros.create_node('caller')
+    executor = MultiThreadedExecutor(3)
+    executor.add_node(node)
+    thread = threading.Thread(target=executor.spin)
+    thread.start()
+    try:
+        response = call(caller, caller.create_client(Trigger, 'outer'), Trigger.Request())
+        assert response.message == 'inner'
+    finally:
+        executor.shutdown()
+        thread.join(10)
+    assert not thread.is_alive()
+    node.destroy_node()
+    caller.destroy_node()
+
+
+def test_time_outs(ros):
+    node = ros.create_node('patient')
+    client = node.create_client(Trigger, 'nobody')
+    start = time.monotonic()
+    assert not client.wait_for_service(0.2)
+    assert time.monotonic() - start >= 0.2
+    with pytest.raises(TimeoutError, match='nobody'):
+        client.call(Trigger.Request(), timeout_sec=0.1)
+    assert client._pending == {}
+    with pytest.raises(TypeError):
+        client.call_async(SetBool.Request())
+    node.destroy_node()
+
+
+def test_service_that_returns_nothing_is_an_error(ros):
+    node = ros.create_node('forgetful')
+    node.create_service(Trigger, 'trigger', lambda q, r: None)
+    client = node.create_client(Trigger, 'trigger')
+    assert client.wait_for_service(10)
+    client.call_async(Trigger.Request())
+    with pytest.raises(TypeError, match='trigger must return the response'):
+        spin_until(node, lambda: False)
+    node.destroy_node()

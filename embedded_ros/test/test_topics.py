@@ -1,0 +1,200 @@
+"""Topics between processes: delivery, QoS, names, the graph."""
+
+import array
+import time
+
+import numpy as np
+import pytest
+from embedded_ros.dds.endpoint_qos import EndpointQos
+from processes import node_process, spin_until
+from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+from rclpy.parameter import Parameter
+from rclpy.qos import (
+    DurabilityPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+    qos_profile_sensor_data,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.wait_for_message import wait_for_message
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+
+IMAGES = 60
+
+
+def test_reliable_images_all_arrive_unchanged_in_order(ros):
+    node = ros.create_node('camera')
+    received = []
+    publisher = node.create_publisher(Image, 'image_in', 10)
+    node.create_subscription(Image, 'image_out', received.append, 10)
+    pixels = np.random.default_rng(0).integers(0, 256, 640 * 480 * 3, np.uint8).tobytes()
+    with node_process('echo.py'):
+        assert spin_until(node, lambda: publisher.get_subscription_count() and node.count_publishers('image_out'))
+        for number in range(IMAGES):
+            publisher.publish(Image(height=480, width=640, step=number, data=array.array('B', pixels)))
+            spin_until(node, lambda: False, patience=1 / 30)
+        assert spin_until(node, lambda: len(received) == IMAGES)
+    assert [image.step for image in received] == list(range(IMAGES))
+    assert all(image.data.tobytes() == pixels for image in received)
+    node.destroy_node()
+
+
+def test_late_subscriber_gets_the_transient_local_message_only(ros):
+    node = ros.create_node('late')
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    with node_process('echo.py'):
+        assert node.wait_for_node('/echo', 20)
+        time.sleep(0.3)
+        assert wait_for_message(String, node, 'latched', qos_profile=latched, time_to_wait=10) == (
+            True,
+            String(data='kept'),
+        )
+        assert wait_for_message(String, node, 'latched', qos_profile=1, time_to_wait=0.5) == (False, None)
+    node.destroy_node()
+
+
+def test_remaps_and_namespaces_of_the_command_line(ros):
+    node = ros.create_node('other')
+    received = []
+    node.create_subscription(String, '/robot/renamed/answer', received.append, 10)
+    arguments = ['--ros-args', '-r', '__node:=renamed', '-r', '__ns:=/robot', '-r', '~/text_out:=~/answer']
+    arguments += ['-r', 'somebody:image_in:=never']
+    with node_process('echo.py', *arguments):
+        publisher = node.create_publisher(String, '/robot/renamed/text_in', 10)
+        assert spin_until(node, lambda: publisher.get_subscription_count() == 1)
+        publisher.publish(String(data='hello'))
+        assert spin_until(node, lambda: received) and received[0].data == 'hello'
+        assert ('renamed', '/robot') in node.get_node_names_and_namespaces()
+        topics = dict(node.get_topic_names_and_types())
+        assert topics['/robot/image_in'] == ['sensor_msgs/msg/Image'] and '/robot/never' not in topics
+    node.destroy_node()
+
+
+def test_graph_tells_who_publishes_what_and_forgets_who_left(ros):
+    node = ros.create_node('watcher')
+    with node_process('echo.py') as process:
+        assert node.wait_for_node('/echo', 20)
+        assert spin_until(node, lambda: node.get_publishers_info_by_topic('/latched'))
+        (info,) = node.get_publishers_info_by_topic('/latched')
+        assert (info.node_name, info.topic_type) == ('echo', 'std_msgs/msg/String')
+        assert info.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL
+        assert info.qos_profile.reliability is ReliabilityPolicy.RELIABLE
+        published = dict(node.get_publisher_names_and_types_by_node('echo', '/'))
+        assert {'/image_out', '/echo/text_out', '/rosout', '/parameter_events'} <= published.keys()
+        assert '/image_in' in dict(node.get_subscriber_names_and_types_by_node('echo', '/'))
+        assert '/echo/set_parameters' in dict(node.get_service_names_and_types_by_node('echo', '/'))
+        process.terminate()
+        assert spin_until(node, lambda: '/echo' not in node.get_fully_qualified_node_names(), patience=5)
+        assert node.count_publishers('/latched') == 0
+    node.destroy_node()
+
+
+def test_incompatible_qos_is_reported_on_both_sides(ros):
+    node = ros.create_node('mismatch')
+    seen = []
+    node.create_publisher(
+        String,
+        'topic',
+        qos_profile_sensor_data,
+        event_callbacks=PublisherEventCallbacks(incompatible_qos=lambda info: seen.append(('out', info))),
+    )
+    node.create_subscription(
+        String,
+        'topic',
+        lambda message: None,
+        10,
+        event_callbacks=SubscriptionEventCallbacks(incompatible_qos=lambda info: seen.append(('in', info))),
+    )
+    assert spin_until(node, lambda: len(seen) == 2)
+    assert {side for side, _ in seen} == {'in', 'out'}
+    assert all(info.last_policy_kind.name == 'RELIABILITY' and info.total_count == 1 for _, info in seen)
+    node.destroy_node()
+
+
+def test_qos_can_be_overridden_by_parameters(ros):
+    overrides = [
+        Parameter('qos_overrides./image.subscription.reliability', value='reliable'),
+        Parameter('qos_overrides./image.subscription.depth', value=7),
+    ]
+    node = ros.create_node('override', parameter_overrides=overrides)
+    subscription = node.create_subscription(
+        Image,
+        'image',
+        lambda message: None,
+        qos_profile_sensor_data,
+        qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+    )
+    assert subscription.qos_profile.reliability is ReliabilityPolicy.RELIABLE
+    assert subscription.qos_profile.depth == 7
+    assert node.describe_parameter('qos_overrides./image.subscription.depth').read_only
+    node.destroy_node()
+
+
+def test_raw_subscription_and_publication(ros):
+    node = ros.create_node('raw')
+    received = []
+    node.create_subscription(String, 'topic', received.append, 10, raw=True)
+    publisher = node.create_publisher(String, 'topic', 10)
+    assert spin_until(node, lambda: publisher.get_subscription_count() == 1)
+    publisher.publish(serialize_message(String(data='raw')))
+    assert spin_until(node, lambda: received)
+    assert deserialize_message(received[0], String).data == 'raw'
+    node.destroy_node()
+
+
+def test_message_info_is_given_to_callbacks_that_want_it(ros):
+    node = ros.create_node('info')
+    received = []
+    node.create_subscription(String, 'topic', lambda message, info: received.append(info), 10)
+    publisher = node.create_publisher(String, 'topic', 10)
+    assert spin_until(node, lambda: publisher.get_subscription_count() == 1)
+    before = time.time_ns()
+    publisher.publish(String())
+    assert spin_until(node, lambda: received)
+    assert before <= received[0]['source_timestamp'] <= received[0]['received_timestamp'] <= time.time_ns()
+    node.destroy_node()
+
+
+def test_wrong_use_is_refused(ros):
+    node = ros.create_node('strict')
+    with pytest.raises(AttributeError):
+        node.create_publisher(int, 'topic', 10)
+    with pytest.raises(TypeError):
+        node.create_publisher(String, 'topic', 'deep')
+    with pytest.raises(ros.exceptions.InvalidTopicNameException, match='topic name'):
+        node.create_publisher(String, 'not valid', 10)
+    with pytest.raises(RuntimeError, match='one argument'):
+        node.create_subscription(String, 'topic', lambda: None, 10)
+    publisher = node.create_publisher(String, 'topic', 10)
+    with pytest.raises(TypeError):
+        publisher.publish(Image())
+    publisher.destroy()
+    with pytest.raises(ros.exceptions.InvalidHandle):
+        publisher.publish(String())
+    node.destroy_node()
+
+
+def test_names_and_types_on_the_wire_are_those_of_rmw_cyclonedds(ros):
+    node = ros.create_node('wire')
+    node.create_publisher(String, 'text', 10)
+    graph = node.context.graph
+    writers = {endpoint.topic: endpoint for endpoint in graph.endpoints(readers=False)}
+    assert writers['rt/text'].type_name == 'std_msgs/msg/String'
+    assert writers['rt/text'].qos == EndpointQos(depth=10, reliable=True, transient_local=False)
+    assert {'ros_discovery_info', 'rt/rosout', 'rr/wire/get_parametersReply'} <= writers.keys()
+    assert 'rq/wire/get_parametersRequest' in {endpoint.topic for endpoint in graph.endpoints(readers=True)}
+    # The hash of std_msgs/String as real ROS 2 nodes announce it (REP-2011).
+    expected = 'RIHS01_df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18'
+    assert graph._type_hash('std_msgs/msg/String') == f'typehash={expected};'
+    node.destroy_node()
+
+
+def test_compatibility_check():
+    best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    assert qos_check_compatible(QoSProfile(depth=1), best_effort) == (QoSCompatibility.OK, '')
+    verdict, reason = qos_check_compatible(best_effort, QoSProfile(depth=1))
+    assert verdict is QoSCompatibility.ERROR and 'Best effort' in reason
