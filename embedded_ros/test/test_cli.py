@@ -156,12 +156,16 @@ def test_launch_shows_arguments_and_refuses_malformed_ones(ros2, tmp_path):
     launch_file.write_text(
         'from launch import LaunchDescription\n'
         'from launch.actions import DeclareLaunchArgument\n'
+        'from launch.substitutions import PathJoinSubstitution\n'
+        'from launch_ros.substitutions import FindPackageShare\n'
         'def generate_launch_description():\n'
         '    speed = DeclareLaunchArgument("speed", default_value="1", description="how fast", choices=["1", "2"])\n'
-        '    return LaunchDescription([speed])\n'
+        '    share = PathJoinSubstitution([FindPackageShare("hand3r_ros"), "config"])\n'
+        '    return LaunchDescription([speed, DeclareLaunchArgument("folder", default_value=share)])\n'
     )
     _, output, _ = ros2('launch', launch_file, '--show-args')
     assert "'speed':\n        how fast. Valid choices are: ['1', '2']\n        (default: '1')" in output
+    assert "(default: PathJoin(FindPackageShare(pkg='hand3r_ros'), 'config'))" in output
     code, _, error = ros2('launch', launch_file, 'speed=2')
     assert code == 1
     assert "malformed launch argument 'speed=2'" in error

@@ -280,6 +280,14 @@ def wait_until(predicate, seconds=30):
         time.sleep(0.02)
 
 
+def test_a_folder_named_launch_does_not_hide_the_package(tmp_path):
+    (tmp_path / 'launch').mkdir()
+    program = 'import embedded_ros; embedded_ros.install(); import launch; launch.LaunchService'
+    root = Path(__file__).resolve().parents[1]
+    environment = {**os.environ, 'PYTHONPATH': f'{tmp_path}{os.pathsep}{root}'}
+    assert subprocess.run([sys.executable, '-c', program], env=environment, cwd=tmp_path, timeout=60).returncode == 0
+
+
 def test_what_is_missing_names_itself():
     with pytest.raises(NotImplementedError, match=r'launch\.actions\.ForLoop'):
         from launch.actions import ForLoop  # noqa: F401

@@ -94,6 +94,11 @@ def perform(context: LaunchContext, value: Any) -> str:
     return perform_substitutions(context, normalize_to_list_of_substitutions(value))
 
 
+def describe(value: Any) -> str:
+    """Return a short text for people about anything that normalize_to_list_of_substitutions takes."""
+    return ' + '.join(substitution.describe() for substitution in normalize_to_list_of_substitutions(value))
+
+
 def is_true(text: str, meaning: str) -> bool:
     """Return the truth of 'true', '1', 'false' or '0' in any case.
 
@@ -128,7 +133,7 @@ class LaunchConfiguration(Substitution):
 
     def describe(self) -> str:
         """Return the name of the configuration."""
-        return f'LaunchConfig({" + ".join(part.describe() for part in self.variable_name)})'
+        return f'LaunchConfig({describe(self.variable_name)})'
 
 
 class EnvironmentVariable(Substitution):
@@ -157,6 +162,10 @@ class PathJoinSubstitution(Substitution):
 
     def __init__(self, substitutions: Iterable[SomeSubstitutionsType]) -> None:
         self.substitutions = list(substitutions)
+
+    def describe(self) -> str:
+        """Return the parts."""
+        return f'PathJoin({", ".join(describe(part) for part in self.substitutions)})'
 
     def perform(self, context: LaunchContext) -> str:
         """Return the path."""

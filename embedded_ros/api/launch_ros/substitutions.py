@@ -9,7 +9,7 @@ from pathlib import Path
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch.absent import absent
 from launch.launch_context import LaunchContext
-from launch.substitutions import SomeSubstitutionsType, Substitution, SubstitutionFailure, perform
+from launch.substitutions import SomeSubstitutionsType, Substitution, SubstitutionFailure, describe, perform
 
 __all__ = ['ExecutableInPackage', 'FindPackage', 'FindPackagePrefix', 'FindPackageShare', 'executable_names']
 
@@ -19,6 +19,10 @@ class FindPackagePrefix(Substitution):
 
     def __init__(self, package: SomeSubstitutionsType) -> None:
         self.package = package
+
+    def describe(self) -> str:
+        """Return the name of the package."""
+        return f'{type(self).__name__}(pkg={describe(self.package)})'
 
     def find(self, package_name: str) -> str:
         """Return the folder of a package by name."""

@@ -95,6 +95,7 @@ def _parse_arguments(words: list[str]) -> list[tuple[str, str]]:
 
 def _describe_arguments(path: str) -> str:
     from launch.launch_description_sources import get_launch_description_from_python_launch_file
+    from launch.substitutions import describe
 
     arguments = get_launch_description_from_python_launch_file(path).get_launch_arguments()
     lines = ["Arguments (pass arguments as '<name>:=<value>'):"]
@@ -104,7 +105,7 @@ def _describe_arguments(path: str) -> str:
             text += f'. Valid choices are: {argument.choices}'
         lines += ['', f"    '{argument.name}':", f'        {text}']
         if argument.default_value is not None:
-            lines.append(f'        (default: {" + ".join(part.describe() for part in argument.default_value)})')
+            lines.append(f'        (default: {describe(argument.default_value)})')
     return '\n'.join(lines if arguments else [*lines, '', '  No arguments.'])
 
 
