@@ -130,6 +130,12 @@ class Client(Node):
             index = next(i for i, other in enumerate(self.received[topic]) if other is message)
             return self.sent_at[topic][index]
 
+    def forget(self, topic: str) -> None:
+        """Drop what was recorded of a topic."""
+        with self._changed:
+            self.received[topic].clear()
+            self.sent_at[topic].clear()
+
     def call(self, service_type: type, name: str, request: Any) -> Any:
         """The response of a service."""
         if name not in self._service_clients:
@@ -166,9 +172,13 @@ class RunningNode:
         self.process = _start(parameters, domain, environment or {})
         self.stamp_ns = 1_000_000_000_000
         self._camera_number = 0
+        self._closed = False
 
     def close(self) -> int:
-        """End the node with SIGINT and give its exit code."""
+        """End the node with SIGINT and give its exit code; the second time only that."""
+        if self._closed:
+            return int(self.process.returncode)
+        self._closed = True
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:

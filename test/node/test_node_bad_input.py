@@ -1,0 +1,228 @@
+"""Bad input on the running node: counted, told once with topic and cause, and the next good image works."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from harness import CAMERA, CAMERA_FRAME, RunningNode, detections_message, image_message, picture, running_node
+from sensor_msgs.msg import CompressedImage
+
+from hand3r_msgs.msg import Hand3RStatus, HandMeshArray
+from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.node import messages, messages_scene
+
+HAND = {'right': (100.0, 80.0, 190.0, 170.0)}
+STATUS, HANDS = '/hand3r/status', '/hand3r/hands'
+
+
+def start(weights_dir: Path, **parameters: Any) -> dict[str, Any]:
+    quick = {'image_reliability': 'reliable', 'detections.wait': 5.0, 'calibration_wait': 0.5, 'warmup': False}
+    return {'weights_dir': weights_dir, **quick, **parameters}
+
+
+@pytest.fixture(scope='module')
+def raw_node(weights_dir: Path) -> Iterator[RunningNode]:
+    with running_node(start(weights_dir), {'ROS_PYTHON_CHECK_FIELDS': '1'}) as running:
+        for topic, kind in {STATUS: Hand3RStatus, HANDS: HandMeshArray, '/diagnostics': DiagnosticArray}.items():
+            running.client.record(kind, topic)
+        running.create_camera()
+        running.wait_for_state('active')
+        running.wait_for_subscriptions()
+        yield running
+        assert running.close() == 0
+
+
+@pytest.fixture
+def node(raw_node: RunningNode) -> RunningNode:
+    """The node after a good image, on a time line of its own."""
+    status = raw_node.client.message_at(STATUS, raw_node.send(hands=HAND))
+    assert status.state == Hand3RStatus.OK and status.hands == 1
+    return raw_node
+
+
+def newest_status(node: RunningNode) -> Hand3RStatus:
+    return node.client.received[STATUS][-1]
+
+
+def require_rejection(node: RunningNode, before: Hand3RStatus, topic: str, cause: str) -> None:
+    """One more rejection, with its cause in status and log; then a good image gives a hand again."""
+    client = node.client
+    client.wait(
+        lambda: newest_status(node).frames_rejected == before.frames_rejected + 1,
+        f"a rejection '{cause}'; last error: {newest_status(node).last_error}",
+    )
+    after = newest_status(node)
+    assert after.frames_processed == before.frames_processed
+    assert topic in after.last_error and cause in after.last_error
+    client.wait(lambda: any(topic in line and cause in line for line in node.log()), f'a log line about {cause}')
+    good = client.message_at(STATUS, node.send(hands=HAND))
+    assert good.frames_processed == before.frames_processed + 1 and good.hands == 1
+    assert good.state == Hand3RStatus.OK
+
+
+@pytest.mark.parametrize(
+    ('cause', 'changes'),
+    [
+        ('unknown encoding', {'encoding': 'rgb10'}),
+        ('truncated', {'data': array('B', bytes(1000))}),
+        ('empty', {'width': 0, 'height': 0, 'step': 0, 'data': array('B')}),
+        ('step', {'step': 10}),
+    ],
+)
+def test_images_that_do_not_decode(node: RunningNode, cause: str, changes: dict[str, Any]) -> None:
+    before = newest_status(node)
+    node.image_publisher.publish(image_message(node.next_stamp(), picture(), **changes))
+    require_rejection(node, before, '/image', cause)
+    assert newest_status(node).session_id == before.session_id
+
+
+def test_an_image_too_small_to_see_anything(node: RunningNode) -> None:
+    before = newest_status(node)
+    node.send(picture(0, 20, 10), HAND, camera=replace(CAMERA, width=20, height=10))
+    require_rejection(node, before, '/image', '20 x 10')
+
+
+def test_a_stamp_from_the_past(node: RunningNode) -> None:
+    before = newest_status(node)
+    past = node.stamp_ns - 500_000_000_000
+    node.send(hands=HAND, stamp_ns=past)
+    require_rejection(node, before, '/image', 'is not after')
+    assert newest_status(node).session_id == before.session_id  # one wrong stamp is no new time line
+
+
+def test_the_same_stamp_again(node: RunningNode) -> None:
+    before = newest_status(node)
+    node.send(hands=HAND, stamp_ns=node.stamp_ns)
+    require_rejection(node, before, '/image', 'is not after')
+
+
+def test_a_bag_that_starts_again_begins_a_new_session(node: RunningNode) -> None:
+    before = newest_status(node)
+    node.stamp_ns -= 700_000_000_000
+    node.send(hands=HAND)
+    node.client.wait(lambda: newest_status(node).frames_rejected == before.frames_rejected + 1, 'a rejection')
+    status = node.client.message_at(STATUS, node.send(hands=HAND))
+    assert (status.session_id, status.frame_index, status.hands) == (before.session_id + 1, 0, 1)
+
+
+def test_another_image_size_begins_a_new_session_and_carries_on(node: RunningNode) -> None:
+    before = newest_status(node)
+    small = Intrinsics(200.0, 200.0, 127.5, 95.5, 256, 192)
+    status = node.client.message_at(STATUS, node.send(picture(1, 256, 192), HAND, camera=small))
+    assert (status.session_id, status.frame_index, status.hands) == (before.session_id + 1, 0, 1)
+    assert status.state == Hand3RStatus.OK and status.frames_rejected == before.frames_rejected
+    status = node.client.message_at(STATUS, node.send(picture(2, 256, 192), HAND, camera=small))
+    assert (status.session_id, status.frame_index) == (before.session_id + 1, 1)
+    node.client.message_at(STATUS, node.send(hands=HAND))
+
+
+def test_a_calibration_that_is_not_finite_is_ignored(node: RunningNode) -> None:
+    before = newest_status(node)
+    info = messages_scene.camera_info(messages.header(messages.time_from_nanoseconds(0), CAMERA_FRAME), CAMERA)
+    info.k[0] = np.nan
+    node.info_publisher.publish(info)
+    require_rejection(node, before, '/camera_info', 'not finite')
+
+
+def test_a_calibration_of_another_size_leaves_the_image_uncalibrated(node: RunningNode) -> None:
+    before = newest_status(node)
+    status = node.client.message_at(STATUS, node.send(hands=HAND, camera=replace(CAMERA, width=640, height=480)))
+    assert status.frames_rejected == before.frames_rejected + 1
+    assert '/camera_info' in status.last_error and '640x480' in status.last_error and '320x240' in status.last_error
+    assert status.state == Hand3RStatus.UNCALIBRATED
+    assert node.client.message_at(STATUS, node.send(hands=HAND)).state == Hand3RStatus.OK
+
+
+def test_detections_that_mean_nothing_are_left_out(node: RunningNode) -> None:
+    before = newest_status(node)
+    stamp = node.next_stamp()
+    detections = detections_message(stamp, {'foot': (0.0, 0.0, 50.0, 50.0), **HAND})
+    node.detections_publisher.publish(detections)
+    node.image_publisher.publish(image_message(stamp, picture()))
+    status = node.client.message_at(STATUS, stamp)
+    assert status.frames_rejected == before.frames_rejected + 1 and "'foot'" in status.last_error
+    assert status.hands == 1
+
+
+def test_an_empty_frame_id_gets_a_name_and_a_warning(node: RunningNode) -> None:
+    stamp = node.next_stamp()
+    node.detections_publisher.publish(detections_message(stamp, {}))
+    header = messages.header(messages.time_from_nanoseconds(stamp), '')
+    node.image_publisher.publish(image_message(stamp, picture(), header=header))
+    assert node.client.message_at(STATUS, stamp).header.frame_id == 'hand3r_camera'
+    node.client.wait(lambda: any('frame_id is empty' in line for line in node.log()), 'a warning')
+
+
+def test_a_flood_of_bad_images_is_one_log_line(node: RunningNode) -> None:
+    before = newest_status(node)
+    lines = len([line for line in node.log() if 'flood' in line])
+    for number in range(1, 11):
+        node.image_publisher.publish(image_message(node.next_stamp(), picture(), encoding='flood'))
+        node.client.wait(
+            lambda expected=number: newest_status(node).frames_rejected >= before.frames_rejected + expected,
+            'rejections',
+        )
+    # At most one: another test may have had an unknown encoding a moment ago.
+    assert len([line for line in node.log() if 'flood' in line]) - lines <= 1
+
+
+def test_a_parameter_out_of_range_is_refused_with_the_reason(node: RunningNode) -> None:
+    for name, value, reason in [
+        ('points.stride', 0, 'points.stride'),
+        ('detections.min_score', 1.5, 'detections.min_score'),
+        ('teleop.stamp', 'yesterday', 'image, now'),
+        ('preset', 'full', 'configure'),
+        ('points.stride', 'two', ''),
+    ]:
+        result = node.set_parameter(name, value)
+        assert not result.successful and reason in result.reason, (name, result.reason)
+    assert node.client.message_at(STATUS, node.send(hands=HAND)).hands == 1
+
+
+def test_diagnostics_count_rejections_by_cause(node: RunningNode) -> None:
+    node.image_publisher.publish(image_message(node.next_stamp(), picture(), encoding='rgb10'))
+
+    def counts() -> dict[str, str]:
+        newest: dict[str, str] = {}
+        for message in node.client.received['/diagnostics']:
+            for status in message.status:
+                if status.name.endswith('input'):
+                    newest = {value.key: value.value for value in status.values}
+        return newest
+
+    node.client.wait(lambda: int(counts().get('rejected: unknown encoding', 0)) > 0, 'diagnostics of the rejection')
+    assert int(counts()['rejected']) > 0 and counts()['last_error']
+
+
+def compressed(stamp_ns: int, data: bytes) -> CompressedImage:
+    header = messages.header(messages.time_from_nanoseconds(stamp_ns), CAMERA_FRAME)
+    return CompressedImage(header=header, format='jpeg', data=array('B', data))
+
+
+def test_compressed_images_work_and_those_that_do_not_decode_are_skipped(weights_dir: Path) -> None:
+    jpeg = cv2.imencode('.jpg', picture(3))[1].tobytes()
+    with running_node(start(weights_dir, image_transport='compressed', detector='none')) as node:
+        node.client.record(Hand3RStatus, STATUS)
+        node.create_camera(CompressedImage, 'image/compressed')
+        node.wait_for_state('active')
+        node.client.wait(lambda: node.image_publisher.get_subscription_count(), 'the image subscription')
+        stamp = node.next_stamp()
+        node.image_publisher.publish(compressed(stamp, jpeg))
+        before = node.client.message_at(STATUS, stamp)
+        assert before.state == Hand3RStatus.UNCALIBRATED and before.frames_rejected == 0
+        node.image_publisher.publish(compressed(node.next_stamp(), jpeg[:50]))
+        node.client.wait(lambda: newest_status(node).frames_rejected == 1, 'a rejection')
+        assert '/image/compressed' in newest_status(node).last_error
+        assert 'do not decode' in newest_status(node).last_error
+        stamp = node.next_stamp()
+        node.image_publisher.publish(compressed(stamp, jpeg))
+        assert node.client.message_at(STATUS, stamp).frames_processed == 2
+        assert node.close() == 0
