@@ -31,6 +31,12 @@ _LARGEST_RETURN_ERROR = 0.7
 _DEPTH_STEP = 0.1
 """Relative depth step to a neighbouring pixel above which a feature sits on an edge, where its depth is arbitrary."""
 
+_SCALE_MEMORY = 0.9
+_LARGEST_LOG_SCALE = 0.7
+
+_GRID = (6, 8)
+"""Rows and columns of cells over which features are spread."""
+
 _FRAMES_BEFORE_ANCHORING = 15
 """Lost frames after which tracking starts anew from the last pose."""
 
@@ -171,21 +177,67 @@ class GeometricPose:
 
     def _start_keyframe(self, view: _View) -> None:
         """Adds new features, with their places in the world, to the tracks that are left."""
-        free = np.full(view.gray.shape, 255, np.uint8)
-        spacing = max(3, round(max(view.gray.shape) / 64))
-        for x, y in self._tracks.pixels:
-            cv2.circle(free, (round(float(x)), round(float(y))), spacing, (0,), -1)
-        wanted = self.config.max_features - len(self._tracks.pixels)
-        corners = cv2.goodFeaturesToTrack(view.gray, max(wanted, 1), 0.01, spacing, mask=free) if wanted > 0 else None
-        if corners is not None:
-            pixels = corners.reshape(-1, 2).astype(np.float32)
+        pixels = new_features(view.gray, self._tracks.pixels, self.config.max_features)
+        if len(pixels):
             points_camera, usable = _points_at(view, pixels)
-            points_world = transform_points(self._T_world_camera, points_camera[usable])
+            scale = self._scale_of_tracks(view)
+            points_world = transform_points(self._T_world_camera, scale * points_camera[usable])
             self._tracks = _Tracks(
                 np.concatenate([self._tracks.pixels, pixels[usable]]),
                 np.concatenate([self._tracks.points_world, points_world]),
             )
         self._tracks_at_keyframe = len(self._tracks.pixels)
+
+    def _scale_of_tracks(self, view: _View) -> float:
+        """Factor that brings this frame's predicted distances to those of the tracks that are left.
+
+        A network misjudges the size of the scene by another factor in every frame, which would bend the path at
+        every keyframe. Most of the factor is taken out; a little is left in, so that the path follows the
+        network's mean scale instead of its first one.
+        """
+        if len(self._tracks.pixels) < self.config.min_inliers:
+            return 1.0
+        predicted, usable = _points_at(view, self._tracks.pixels)
+        tracked = transform_points(invert_transform(self._T_world_camera), self._tracks.points_world)
+        usable &= (predicted[:, 2] > 0.0) & (tracked[:, 2] > 0.0)
+        if np.count_nonzero(usable) < self.config.min_inliers:
+            return 1.0
+        ratio = np.median(np.log(tracked[usable, 2] / predicted[usable, 2]))
+        return float(np.exp(_SCALE_MEMORY * np.clip(ratio, -_LARGEST_LOG_SCALE, _LARGEST_LOG_SCALE)))
+
+
+def new_features(gray: NDArray[np.uint8], taken: NDArray[np.float32], wanted: int) -> NDArray[np.float32]:
+    """Corners (N, 2) away from those already ``taken`` (M, 2), so that M + N is about ``wanted``.
+
+    Every cell of a grid gets its share: one richly textured thing, which may be the one that moves, must not
+    outnumber the rest of the scene.
+    """
+    height, width = gray.shape
+    spacing = max(3, round(max(height, width) / 80))
+    free = np.full(gray.shape, 255, np.uint8)
+    for x, y in taken:
+        cv2.circle(free, (round(float(x)), round(float(y))), spacing, (0,), -1)
+    corners = cv2.goodFeaturesToTrack(gray, 4 * wanted, 0.003, spacing, mask=free)
+    if corners is None:
+        return np.zeros((0, 2), np.float32)
+    pixels = np.asarray(corners, np.float32).reshape(-1, 2)  # strongest first
+    share = max(1, round(wanted / (_GRID[0] * _GRID[1]) * 1.5))
+    room = np.full(_GRID[0] * _GRID[1], share)
+    np.subtract.at(room, _cells(taken, width, height), 1)
+    chosen = []
+    for index, cell in enumerate(_cells(pixels, width, height)):
+        if room[cell] > 0:
+            room[cell] -= 1
+            chosen.append(index)
+    return pixels[chosen[: max(0, wanted - len(taken))]]
+
+
+def _cells(pixels: NDArray[np.float32], width: int, height: int) -> NDArray[np.int64]:
+    """(N,) grid cell of each pixel (N, 2)."""
+    rows, columns = _GRID
+    column = np.clip(pixels[:, 0] * columns / width, 0, columns - 1).astype(np.int64)
+    row = np.clip(pixels[:, 1] * rows / height, 0, rows - 1).astype(np.int64)
+    return row * columns + column
 
 
 def _flow(

@@ -13,6 +13,10 @@ from hand3r_ros.geometry import Intrinsics, project_points
 
 NEAREST_DEPTH = 0.02  # metres; triangles closer to the camera plane are not drawn
 
+FOREARM_LENGTH = 0.30  # metres behind the wrist
+FOREARM_RADII = (0.05, 0.11)  # metres at the wrist and at the far end: wider, because wrists bend
+_KNUCKLES = [5, 9, 13, 17]  # of the OpenPose keypoints, index to little finger
+
 
 def mesh_depth(
     vertices_camera: NDArray[np.floating], faces: NDArray[np.integer], intrinsics: Intrinsics
@@ -56,6 +60,41 @@ def box_mask(boxes: NDArray[np.floating], margin: float, width: int, height: int
         top, bottom = np.clip(np.array([np.floor(y1 - grow_y), np.ceil(y2 + grow_y) + 1]), 0, height).astype(int)
         mask[top:bottom, left:right] = True
     return mask
+
+
+def forearm_mask(keypoints_camera: Sequence[NDArray[np.floating]], intrinsics: Intrinsics) -> NDArray[np.bool_]:
+    """(H, W) True where the forearm of a hand may be: a cone behind the wrist, opposite to the knuckles.
+
+    Args:
+        keypoints_camera: of each hand (21, 3) metres in optical axes, OpenPose order.
+        intrinsics: of the image to draw into.
+
+    """
+    mask = np.zeros((intrinsics.height, intrinsics.width), np.uint8)
+    for keypoints in keypoints_camera:
+        wrist = keypoints[0]
+        back = wrist - keypoints[_KNUCKLES].mean(axis=0)
+        back = back / max(float(np.linalg.norm(back)), 1e-9)
+        # A forearm that comes from behind the camera ends where it passes it.
+        length = min(FOREARM_LENGTH, (wrist[2] - NEAREST_DEPTH) / -back[2] * 0.9) if back[2] < 0.0 else FOREARM_LENGTH
+        if wrist[2] <= NEAREST_DEPTH:
+            continue
+        outline = [
+            _disc(wrist + length * part * back, radius, intrinsics)
+            for part, radius in zip((0.0, 1.0), FOREARM_RADII, strict=True)
+        ]
+        hull = cv2.convexHull(np.concatenate(outline).astype(np.float32))
+        limit = 8 * max(intrinsics.width, intrinsics.height)  # keeps far pixels inside OpenCV's integers
+        cv2.fillConvexPoly(mask, np.rint(np.clip(hull, -limit, limit)).astype(np.int32), (1,))
+    return mask.astype(bool)
+
+
+def _disc(centre: NDArray[np.floating], radius: float, intrinsics: Intrinsics) -> NDArray[np.float64]:
+    """Pixels (12, 2) around the image of a sphere."""
+    turns = np.linspace(0.0, 2.0 * np.pi, 12, endpoint=False)
+    around = np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    scale = np.array([intrinsics.fx, intrinsics.fy]) * radius / centre[2]
+    return project_points(centre, intrinsics) + around * scale
 
 
 @njit(cache=True)

@@ -25,7 +25,7 @@ from hand3r_ros.online.detection.boxes import select_hands
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.frame_checks import check_frame
-from hand3r_ros.online.hand_mask import box_mask, hand_mask
+from hand3r_ros.online.hand_mask import box_mask, forearm_mask, hand_mask
 from hand3r_ros.online.inference import NetworkOutput, NetworkRunner
 from hand3r_ros.online.intrinsics import CameraResolver, FrameCameras
 from hand3r_ros.online.mapping import VoxelMap, mappable_pixels, world_points
@@ -210,17 +210,18 @@ class OnlineReconstructor:
         with clock.stage('network'):
             boxes = self._runner.hand_boxes(detections, prepared.crops, prepared.geometry)
             output = self._runner.step(self._state, prepared.image, boxes)
-        with clock.stage('pose'):
-            cameras = self._resolve_cameras(prepared, output)
-            points = self._points_camera(output, cameras)
-            near_hands = self._near_hands(prepared)
-            pose = self._pose_source.update(self._pose_observation(prepared, output, points, cameras, near_hands))
         with clock.stage('hands'):
+            cameras = self._resolve_cameras(prepared, output)
             placed = self._place(prepared, output, cameras)
+            moving = self._moving(prepared, placed, cameras)
+        with clock.stage('pose'):
+            points = self._points_camera(output, cameras)
+            pose = self._pose_source.update(self._pose_observation(prepared, output, points, cameras, moving))
+        with clock.stage('hands'):
             hands = self._hand_results(prepared, placed, pose.T_world_camera, cameras.source)
             mask = hand_mask([hand.vertices_camera for hand in hands], self._faces, cameras.network)
         with clock.stage('mapping'):
-            self._add_to_map(points, output.confidence, prepared.image, near_hands | mask, pose)
+            self._add_to_map(points, output.confidence, prepared.image, moving | mask, pose)
         result = FrameResult(
             stamp_ns=frame.stamp_ns,
             frame_index=self._frame_index,
@@ -264,12 +265,15 @@ class OnlineReconstructor:
             return output.points_camera
         return unproject_depth(output.points_camera[..., 2], cameras.network).astype(np.float32)
 
-    def _near_hands(self, prepared: _PreparedFrame) -> NDArray[np.bool_]:
-        """(h, w) True in and around hand boxes, where things move."""
+    def _moving(
+        self, prepared: _PreparedFrame, placed: list[PlacedHand | None], cameras: FrameCameras
+    ) -> NDArray[np.bool_]:
+        """(h, w) True in and around hand boxes and along forearms, where things move."""
         geometry = prepared.geometry
         boxes = np.array([hand.box for hand in prepared.detections]).reshape(-1, 4)
         margin = self._config.map.hand_margin
-        return box_mask(geometry.boxes_to_network(boxes), margin, geometry.width, geometry.height)
+        near = box_mask(geometry.boxes_to_network(boxes), margin, geometry.width, geometry.height)
+        return near | forearm_mask([hand.keypoints_camera for hand in placed if hand is not None], cameras.network)
 
     def _pose_observation(
         self,
