@@ -69,5 +69,5 @@ def train_fusion(config: TrainingConfig, weights: Path | None = None) -> Hand3R:
     loop.run(step)
     if weights is not None:
         weights.parent.mkdir(parents=True, exist_ok=True)
-        save_network(weights, network, {'preset': config.preset, 'hand_model': HAND_MODEL})
+        save_network(weights, network, {'preset': config.preset, 'hand_model': HAND_MODEL}, half=True)
     return network
