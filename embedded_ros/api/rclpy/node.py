@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from builtin_interfaces.msg import Time as TimeMessage
 from embedded_ros.dds.graph import LocalNode
-from embedded_ros.dds.transport import delete
-from rcl_interfaces.msg import Log, ParameterEvent
+from rcl_interfaces.msg import ParameterEvent
 
-from rclpy._arguments import Remap, parse_ros_arguments
-from rclpy._entity import Entity
-from rclpy._names import (
-    expand_topic_name,
-    join_namespace,
-    validate_full_topic_name,
-    validate_namespace,
-    validate_node_name,
-    validate_topic_name,
-)
+from rclpy._arguments import parse_ros_arguments
+from rclpy._node_entities import NodeEntities
 from rclpy._node_graph import NodeGraph
+from rclpy._node_names import NodeNames
 from rclpy._node_parameters import NodeParameters
+from rclpy._rosout import Rosout
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.client import Client
 from rclpy.clock import Clock, ROSClock
@@ -31,14 +22,7 @@ from rclpy.context import Context
 from rclpy.event_handler import EndpointEvents
 from rclpy.exceptions import NotInitializedException
 from rclpy.guard_condition import GuardCondition
-from rclpy.logging import (
-    LoggingSeverity,
-    RcutilsLogger,
-    get_logger,
-    get_logging_severity_from_string,
-    rosout_sinks,
-    set_logger_level,
-)
+from rclpy.logging import get_logging_severity_from_string, set_logger_level
 from rclpy.parameter import Parameter
 from rclpy.parameter_service import ParameterService
 from rclpy.publisher import Publisher
@@ -55,8 +39,6 @@ from rclpy.time_source import TimeSource
 from rclpy.timer import Rate, Timer
 from rclpy.utilities import check_is_valid_msg_type, check_is_valid_srv_type, get_default_context
 
-HIDDEN_NODE_PREFIX = '_'
-
 
 def _to_profile(qos: QoSProfile | int) -> QoSProfile:
     if isinstance(qos, QoSProfile):
@@ -68,7 +50,7 @@ def _to_profile(qos: QoSProfile | int) -> QoSProfile:
     return QoSProfile(depth=qos)
 
 
-class Node(NodeParameters, NodeGraph):
+class Node(NodeNames, NodeEntities, NodeParameters, NodeGraph):
     """A node of the ROS graph."""
 
     def __init__(
@@ -92,12 +74,10 @@ class Node(NodeParameters, NodeGraph):
         self.context = context or get_default_context()
         if not self.context.ok():
             raise NotInitializedException('cannot create node')
-        self.executor: Any = None
         self.default_callback_group: CallbackGroup = MutuallyExclusiveCallbackGroup()
-        self._entities: list[Entity] = []
-        self._publishers: list[Publisher] = []
-        self._lock = threading.RLock()
+        self._init_entities()
         self._clock = ROSClock()
+        self._rosout: Rosout | None = None
         self._parameter_event_publisher: Publisher | None = None
         own_arguments = parse_ros_arguments(cli_args)
         sources = [own_arguments, self.context.arguments] if use_global_arguments else [own_arguments]
@@ -112,12 +92,9 @@ class Node(NodeParameters, NodeGraph):
         overrides.update({parameter.name: parameter for parameter in parameter_overrides or []})
         self._init_parameters(overrides, allow_undeclared_parameters)
 
-        self._announcement = LocalNode(self._name, self._namespace)
-        self.context.graph.add_node(self._announcement)
-        self.context.track_node(+1)
+        self._enter_graph(LocalNode(self._name, self._namespace))
         if enable_rosout and all(source.rosout for source in sources):
-            self._rosout = self.create_publisher(Log, '/rosout', rosout_qos_profile)
-            rosout_sinks[self._logger.name] = self._publish_log
+            self._rosout = Rosout(self, rosout_qos_profile)
         self._parameter_event_publisher = self.create_publisher(
             ParameterEvent, '/parameter_events', qos_profile_parameter_events
         )
@@ -127,37 +104,6 @@ class Node(NodeParameters, NodeGraph):
         if start_parameter_services:
             self._parameter_service = ParameterService(self)
 
-    def _set_names(self, node_name: str, namespace: str | None, remaps: list[Remap]) -> None:
-        namespace = namespace or '/'
-        namespace = namespace if namespace.startswith('/') else '/' + namespace
-        validate_node_name(node_name)
-        validate_namespace(namespace)
-        self._remaps = [remap for remap in remaps if remap.node in (None, node_name)]
-        names = {remap.source: remap.target for remap in reversed(self._remaps)}  # the first rule wins
-        self._name = names.get('__node', names.get('__name', node_name))
-        self._namespace = names.get('__ns', namespace)
-        validate_node_name(self._name)
-        validate_namespace(self._namespace)
-        self._logger = get_logger(self.get_fully_qualified_name().strip('/').replace('/', '.'))
-
-    # Names
-
-    def get_name(self) -> str:
-        """Return the name."""
-        return self._name
-
-    def get_namespace(self) -> str:
-        """Return the namespace."""
-        return self._namespace
-
-    def get_fully_qualified_name(self) -> str:
-        """Return namespace and name."""
-        return join_namespace(self._namespace, self._name)
-
-    def get_logger(self) -> RcutilsLogger:
-        """Return the logger of the node."""
-        return self._logger
-
     def get_clock(self) -> ROSClock:
         """Return the clock, which follows /clock while use_sim_time is true."""
         return self._clock
@@ -166,28 +112,6 @@ class Node(NodeParameters, NodeGraph):
     def handle(self) -> Node:
         """The node itself."""
         return self
-
-    def _resolve(self, name: str, only_expand: bool, is_service: bool) -> str:
-        validate_topic_name(name, is_service=is_service)
-        full_name = expand_topic_name(name, self._name, self._namespace)
-        validate_full_topic_name(full_name, is_service=is_service)
-        if only_expand:
-            return full_name
-        for remap in self._remaps:
-            source = remap.source.removeprefix('rosservice://' if is_service else 'rostopic://')
-            if '://' in source or source.startswith('__'):
-                continue
-            if expand_topic_name(source, self._name, self._namespace) == full_name:
-                return expand_topic_name(remap.target, self._name, self._namespace)
-        return full_name
-
-    def resolve_topic_name(self, topic: str, *, only_expand: bool = False) -> str:
-        """Return the full name of a topic after remapping."""
-        return self._resolve(topic, only_expand, is_service=False)
-
-    def resolve_service_name(self, service: str, *, only_expand: bool = False) -> str:
-        """Return the full name of a service after remapping."""
-        return self._resolve(service, only_expand, is_service=True)
 
     # Creating
 
@@ -211,10 +135,7 @@ class Node(NodeParameters, NodeGraph):
         publisher = publisher_class(self, msg_type, name, profile)
         publisher.events = EndpointEvents(self, callback_group, publisher.writer, name, event_callbacks, is_writer=True)
         self._add(publisher.events)
-        with self._lock:
-            self._publishers.append(publisher)
-            self._announcement.writers.append(publisher.writer)
-        self.context.graph.announce()
+        self._add_publisher(publisher)
         return publisher
 
     def create_subscription(
@@ -297,164 +218,20 @@ class Node(NodeParameters, NodeGraph):
         """Not part of the subset."""
         raise NotImplementedError('embedded_ros: Node.add_waitable')
 
-    def _add(self, entity: Any) -> Any:
-        with self._lock:
-            self._entities.append(entity)
-            for attribute, announced in (
-                ('reader', self._announcement.readers),
-                ('writer', self._announcement.writers),
-            ):
-                if hasattr(entity, attribute):
-                    announced.append(getattr(entity, attribute))
-        if hasattr(entity, 'reader'):
-            self.context.graph.announce()
-        self.wake_executor()
-        return entity
-
-    # What there is
-
-    def executable_entities(self) -> list[Entity]:
-        """Return what an executor has to look at."""
-        with self._lock:
-            return list(self._entities)
-
-    def wake_executor(self) -> None:
-        """Let the executor look for work again."""
-        if self.executor is not None:
-            self.executor.wake()
-
-    def _of_type(self, kind: type) -> Iterator[Any]:
-        return (entity for entity in self.executable_entities() if isinstance(entity, kind))
-
-    @property
-    def publishers(self) -> Iterator[Publisher]:
-        """The publishers."""
-        return iter(list(self._publishers))
-
-    @property
-    def subscriptions(self) -> Iterator[Subscription]:
-        """The subscriptions."""
-        return self._of_type(Subscription)
-
-    @property
-    def services(self) -> Iterator[Service]:
-        """The service servers."""
-        return self._of_type(Service)
-
-    @property
-    def clients(self) -> Iterator[Client]:
-        """The service clients."""
-        return self._of_type(Client)
-
-    @property
-    def timers(self) -> Iterator[Timer]:
-        """The timers."""
-        return self._of_type(Timer)
-
-    @property
-    def guards(self) -> Iterator[GuardCondition]:
-        """The guard conditions."""
-        return self._of_type(GuardCondition)
-
     # Destroying
-
-    def destroy_publisher(self, publisher: Publisher) -> bool:
-        """Destroy a publisher; False when it is not one of this node."""
-        with self._lock:
-            if publisher not in self._publishers:
-                return False
-            self._publishers.remove(publisher)
-            self._announcement.writers = [w for w in self._announcement.writers if w is not publisher.writer]
-            publisher._destroyed = True
-        if publisher.events is not None:
-            self.destroy_entity(publisher.events)
-        delete(publisher.writer)
-        if self.context.ok():
-            self.context.graph.announce()
-        return True
-
-    def destroy_entity(self, entity: Entity) -> bool:
-        """Destroy a subscription, service, client, timer or guard condition; False when it is not of this node."""
-        with self._lock:
-            if entity not in self._entities:
-                return False
-            self._entities.remove(entity)
-            dds_entities = entity.dds_entities()
-            announcement = self._announcement
-            announcement.readers = [reader for reader in announcement.readers if reader not in dds_entities]
-            announcement.writers = [writer for writer in announcement.writers if writer not in dds_entities]
-            entity._destroyed = True
-        if entity.events is not None:
-            self.destroy_entity(entity.events)
-        entity.callback_group.remove_entity(entity)
-        self.wake_executor()
-        for dds_entity in dds_entities:
-            delete(dds_entity)
-        if dds_entities and self.context.ok():
-            self.context.graph.announce()
-        return True
-
-    def destroy_subscription(self, subscription: Subscription) -> bool:
-        """Destroy a subscription."""
-        return self.destroy_entity(subscription)
-
-    def destroy_service(self, service: Service) -> bool:
-        """Destroy a service server."""
-        return self.destroy_entity(service)
-
-    def destroy_client(self, client: Client) -> bool:
-        """Destroy a service client."""
-        return self.destroy_entity(client)
-
-    def destroy_timer(self, timer: Timer) -> bool:
-        """Destroy a timer."""
-        return self.destroy_entity(timer)
-
-    def destroy_guard_condition(self, guard: GuardCondition) -> bool:
-        """Destroy a guard condition."""
-        return self.destroy_entity(guard)
-
-    def destroy_rate(self, rate: Rate) -> bool:
-        """Nothing to free."""
-        return True
 
     def destroy_node(self) -> None:
         """Leave the graph and destroy everything that belongs to the node."""
-        if self._announcement is None:
+        if not self._is_in_graph:
             return
         if self.executor is not None:
             self.executor.remove_node(self)
-        rosout_sinks.pop(self._logger.name, None)
-        announcement, self._announcement.readers, self._announcement.writers = self._announcement, [], []
-        if self.context.ok():
-            self.context.graph.remove_node(announcement)
-        for entity in self.executable_entities():
-            self.destroy_entity(entity)
-        for publisher in list(self._publishers):
-            self.destroy_publisher(publisher)
-        self._announcement = None  # type: ignore[assignment]
-        self.context.track_node(-1)
+        if self._rosout is not None:
+            self._rosout.close()
+        self._leave_graph()
 
     def __enter__(self) -> Any:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.destroy_node()
-
-    # Logging
-
-    def _publish_log(self, name: str, severity: LoggingSeverity, text: str, stamp: int, caller: Any) -> None:
-        if not self.context.ok() or self._rosout._destroyed:
-            return
-        seconds, nanoseconds = divmod(stamp, S_TO_NS)
-        self._rosout.publish(
-            Log(
-                stamp=TimeMessage(sec=seconds, nanosec=nanoseconds),
-                level=int(severity),
-                name=name,
-                msg=text,
-                file=caller.filename,
-                function=caller.function,
-                line=caller.lineno,
-            )
-        )

@@ -36,12 +36,12 @@ MAX_ENTRIES = 10_000
 
 @dataclass(eq=False)
 class LocalNode:
-    """A node of this process as announced to the graph."""
+    """A node of this process as announced to the graph, with the ids of its endpoints."""
 
     name: str
     namespace: str
-    readers: list[DataReader] = field(default_factory=list)
-    writers: list[DataWriter] = field(default_factory=list)
+    readers: list[bytes] = field(default_factory=list)
+    writers: list[bytes] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -144,19 +144,22 @@ class Graph:
         """Publish which nodes and endpoints this participant has; to be called after every change."""
         types = message_store().types
         # 24 bytes in Humble, 16 since Iron
-        size = dict(message_store().fielddefs[GID_TYPE][1])['data'][1][1]
+        size = int(dict(message_store().fielddefs[GID_TYPE][1])['data'][1][1])
 
-        def gid(entity: Any) -> Any:
-            return types[GID_TYPE](np.frombuffer(entity.guid.bytes.ljust(size, b'\0'), np.uint8))
+        def gid(guid: bytes) -> Any:
+            return types[GID_TYPE](np.frombuffer(guid.ljust(size, b'\0'), np.uint8))
 
         with self._lock:
             nodes = [
                 types['rmw_dds_common/msg/NodeEntitiesInfo'](
-                    node.namespace, node.name, [gid(r) for r in node.readers], [gid(w) for w in node.writers]
+                    node.namespace,
+                    node.name,
+                    [gid(guid) for guid in list(node.readers)],
+                    [gid(guid) for guid in list(node.writers)],
                 )
                 for node in self._nodes
             ]
-            message = types[DISCOVERY_TYPE](gid(self.participant), nodes)
+            message = types[DISCOVERY_TYPE](gid(self.participant.guid.bytes), nodes)
             write(self._announcements, message_store().serialize_cdr(message, DISCOVERY_TYPE))
 
     def nodes(self) -> list[NodeInfo]:
@@ -179,8 +182,8 @@ class Graph:
                 NodeInfo(
                     node.name,
                     node.namespace,
-                    frozenset(reader.guid.bytes for reader in node.readers),
-                    frozenset(writer.guid.bytes for writer in node.writers),
+                    frozenset(node.readers),
+                    frozenset(node.writers),
                 )
                 for node in self._nodes
             ]
