@@ -225,6 +225,19 @@ def test_a_loss_on_the_wrist_reaches_prompts_scene_and_hand_stream() -> None:
     assert net.scene.state_tokens.grad is not None and net.scene.state_tokens.grad.abs().max() > 0.0
 
 
+@pytest.mark.parametrize('state_update', ['cut3r', 'ttt3r'])
+def test_mixed_precision_keeps_the_state_and_all_outputs_in_float32(state_update: str) -> None:
+    config = preset('tiny')
+    net = Hand3R(dataclasses.replace(config, scene=dataclasses.replace(config.scene, state_update=state_update)))
+    with torch.inference_mode(), torch.autocast('cpu', dtype=torch.bfloat16):
+        state = net.init_state(2)
+        for index in range(2):
+            state, prediction = net.step(state, Frame(images(2, index)), hands([0, 1, 1]))
+    assert state.tokens.dtype == state.memory.dtype == torch.float32
+    assert prediction.scene.points_self.dtype == prediction.scene.camera_pose.dtype == torch.float32
+    assert prediction.hands.translation is not None and prediction.hands.translation.isfinite().all()
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [

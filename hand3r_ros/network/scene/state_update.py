@@ -12,6 +12,7 @@ from hand3r_ros.network.types import Frame, SceneState
 
 def updated_state(state: SceneState, frame: Frame, tokens: Tensor, memory: Tensor) -> SceneState:
     """The state after ``frame``: ``tokens`` and ``memory`` where it updates, initial values where it resets."""
+    tokens, memory = tokens.to(state.tokens.dtype), memory.to(state.memory.dtype)
     updates = _updates(frame)
     if updates is not None:
         tokens = torch.where(updates[:, None, None], tokens, state.tokens)
@@ -39,7 +40,7 @@ def gated_tokens(state: SceneState, tokens: Tensor, state_logit: Tensor) -> Tens
     gate = torch.sigmoid(state_logit.float())
     if state.fresh is not None:
         gate = torch.where(state.fresh[:, None], 1.0, gate)
-    return torch.lerp(state.tokens, tokens, gate[..., None].to(tokens.dtype))
+    return torch.lerp(state.tokens.float(), tokens.float(), gate[..., None])
 
 
 def _updates(frame: Frame) -> Tensor | None:

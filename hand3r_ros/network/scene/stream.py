@@ -64,7 +64,9 @@ class SceneStream(nn.Module):
 
     def init_state(self, batch: int = 1) -> SceneState:
         """The learned initial state for ``batch`` independent sequences; it does not depend on any image."""
-        tokens = self.state_embedding(self.state_tokens)[None].expand(batch, -1, -1)
+        # Also under autocast the state keeps the precision of the weights: its rounding would add up over frames.
+        tokens = self.state_embedding(self.state_tokens).to(self.state_tokens.dtype)
+        tokens = tokens[None].expand(batch, -1, -1)
         positions = state_positions(self.config, tokens.device).expand(batch, -1, -1)
         memory = self.memory.initial_slots.expand(batch, -1, -1)
         fresh = torch.ones(batch, dtype=torch.bool, device=tokens.device)
