@@ -122,10 +122,21 @@ def test_states_are_shown_and_changed(ros2, managed):
     assert output == 'data: alive\n---\n'
     _, output, _ = ros2('topic', 'echo', f'{node}/state', 'std_msgs/msg/String', '--once', '--field', 'data')
     assert output == 'alive\n---\n'
+    assert rate_of(f'{node}/state') > 0
     assert ros2('lifecycle', 'set', node, 'deactivate')[0] == 0
     code, _, error = ros2('topic', 'echo', f'{node}/state', '--timeout', '0.5')
     assert code == 1
     assert 'no message' in error
+
+
+def rate_of(topic):
+    """The first rate that ros2 topic hz shows."""
+    command = [sys.executable, '-m', 'embedded_ros.cli', 'topic', 'hz', topic]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as hz:
+        words = hz.stdout.readline().split(': ')
+        hz.send_signal(signal.SIGINT)
+    assert words[0] == 'average rate'
+    return float(words[1])
 
 
 def test_latched_messages_are_echoed_and_rates_shown(tmp_path):

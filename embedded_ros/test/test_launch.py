@@ -77,6 +77,16 @@ def test_output_log_goes_to_the_log_file(capfd, log_folder):
     assert '[child-1] quiet words' in log.read_text()
 
 
+def test_a_log_folder_that_cannot_be_written_is_no_reason_to_stop(capfd, tmp_path, monkeypatch):
+    (tmp_path / 'file').write_text('')
+    monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path / 'file' / 'log'))
+    monkeypatch.setenv('TMPDIR', str(tmp_path))
+    assert run(python('print("goes on")')) == 0
+    output = capfd.readouterr().out
+    assert f'cannot write logs to {tmp_path}/file/log' in output
+    assert 'goes on' in output
+
+
 def test_a_failed_process_is_reported_and_the_rest_goes_on(capfd):
     assert run(python('raise SystemExit(7)'), python('print("still here")', name='other')) == 0
     output = capfd.readouterr().out
@@ -218,7 +228,8 @@ def test_shutdown_escalates_until_stubborn_processes_end(capfd):
 
 
 def test_one_process_can_be_signalled_or_ended_alone(capfd):
-    handler = 'import signal, time; signal.signal(signal.SIGUSR1, lambda *_: print("usr1", flush=True))'
+    # Not print: the signal may come while print writes "up".
+    handler = 'import os, signal, time; signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"usr1\\n"))'
     target = python(f'{handler}; print("up", flush=True); time.sleep(60)', sigterm_timeout='5')
     other = python('import time; time.sleep(0.8); print("survived")', name='other')
     reactions = {

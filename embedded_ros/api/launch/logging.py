@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 from datetime import datetime
 from pathlib import Path
 
@@ -40,14 +41,22 @@ def get_logger(name: str = 'launch') -> logging.Logger:
 
 
 def open_log_file() -> Path:
-    """Start a new log folder with a ``launch.log`` in it and return the folder."""
+    """Start a new log folder with a ``launch.log`` in it and return the folder.
+
+    Where the place for logs cannot be written, it becomes a temporary folder.
+    """
     global _file
     close_log_file()
     base = os.environ.get('ROS_LOG_DIR')
     root = Path(base) if base else Path(os.environ.get('ROS_HOME') or '~/.ros') / 'log'
     started = datetime.now().strftime('%Y-%m-%d-%H-%M-%S-%f')
-    folder = root.expanduser() / f'{started}-{socket.gethostname()}-{os.getpid()}'
-    folder.mkdir(parents=True)
+    name = f'{started}-{socket.gethostname()}-{os.getpid()}'
+    folder = root.expanduser() / name
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        folder = Path(tempfile.mkdtemp(prefix='ros_log_'))
+        get_logger().warning('cannot write logs to %s: %s', root, error)
     _file = logging.FileHandler(folder / 'launch.log', encoding='utf-8')
     _file.setFormatter(logging.Formatter(FILE_FORMAT))
     for logger in _loggers.values():
