@@ -6,7 +6,6 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
@@ -47,7 +46,7 @@ class Subscriptions:
 
         image_type = Image if parameters.image_transport == 'raw' else CompressedImage
         image_topic = IMAGE_TOPICS[parameters.image_transport]
-        self._subscribe(image_type, image_topic, self._on_image, _image_qos(parameters), overridable=False)
+        self._subscribe(image_type, image_topic, self._on_image, _image_qos(parameters))
         if parameters.use_camera_info:
             self._subscribe(CameraInfo, 'camera_info', self._on_camera_info, _best_effort(1))
         if parameters.detector == 'topic':
@@ -59,13 +58,8 @@ class Subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
 
-    def _subscribe(
-        self, message_type: type, topic: str, callback: Any, qos: QoSProfile, overridable: bool = True
-    ) -> None:
-        options = QoSOverridingOptions.with_default_policies() if overridable else None
-        self._subscriptions.append(
-            self._node.create_subscription(message_type, topic, callback, qos, qos_overriding_options=options)
-        )
+    def _subscribe(self, message_type: type, topic: str, callback: Any, qos: QoSProfile) -> None:
+        self._subscriptions.append(self._node.create_subscription(message_type, topic, callback, qos))
 
     def _on_image(self, message: Any) -> None:
         if not self.enabled:

@@ -124,7 +124,9 @@ def test_bad_values_at_start_up_do_not_end_the_process(weights_dir: Path) -> Non
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_middle_of_the_stream_ends_the_node_cleanly(weights_dir: Path, number: int) -> None:
-    with running_node(start(weights_dir)) as node:
+    parameters = start(weights_dir)
+    del parameters['weights_dir']
+    with running_node(parameters, {'HAND3R_WEIGHTS': str(weights_dir)}) as node:
         node.client.record(Hand3RStatus, STATUS)
         stream(node)
         node.client.message_at(STATUS, node.send(hands=HAND))
@@ -133,13 +135,6 @@ def test_a_signal_in_the_middle_of_the_stream_ends_the_node_cleanly(weights_dir:
         node.process.send_signal(number)
         assert node.process.wait(PATIENCE) == 0
         assert not [line for line in node.log(30) if 'Traceback' in line]
-
-
-def test_weights_may_be_named_by_the_environment(weights_dir: Path) -> None:
-    parameters = start(weights_dir)
-    del parameters['weights_dir']
-    with running_node(parameters, {'HAND3R_WEIGHTS': str(weights_dir)}) as node:
-        node.wait_for_state('active')
 
 
 def test_memory_stays_flat_over_hundreds_of_images(weights_dir: Path) -> None:
@@ -151,14 +146,15 @@ def test_memory_stays_flat_over_hundreds_of_images(weights_dir: Path) -> None:
         client.record(PointCloud2, '/hand3r/map', latched=True)
         stream(node)
         sizes = []
-        for number in range(300):
+        for number in range(180):
             client.message_at(STATUS, node.send(hands=HAND if number % 3 else {}))
-            if number >= 100 and number % 10 == 0:
+            if number >= 60 and number % 10 == 0:
                 sizes.append(resident_megabytes(node.process.pid))
             for topic in client.received:
                 client.forget(topic)
         growth = np.polyfit(np.arange(len(sizes)), sizes, 1)[0] / 10  # MB per image
         assert growth < 0.05, f'{growth:.3f} MB per image; {sizes}'
+        print('MEMORY', growth, sizes)
         assert node.close() == 0
 
 
@@ -175,10 +171,9 @@ def test_the_pose_may_come_from_tf(weights_dir: Path) -> None:
             client.record(kind, topic)
         client.record(HandMeshArray, '/hand3r/hands')
         stream(node)
-        without = node.send(hands=HAND)
-        assert client.message_at(STATUS, without).state == Hand3RStatus.LOST
-        assert client.find('/hand3r/camera_pose', without) is None
-        assert len(client.message_at('/hand3r/hands', without).hands) == 0  # nobody knows where in the world
+        node.send(hands=HAND)
+        client.wait(lambda: client.received[STATUS] and client.received[STATUS][-1].frames_rejected, 'a rejection')
+        assert 'no camera pose' in client.received[STATUS][-1].last_error
         client.wait(lambda: any('pose_source is tf' in line for line in node.log()), 'a warning')
 
         broadcaster = TransformBroadcaster(client)
@@ -192,6 +187,11 @@ def test_the_pose_may_come_from_tf(weights_dir: Path) -> None:
         assert len(client.message_at('/hand3r/hands', stamp).hands) == 1
         client.message_at(STATUS, stamp)
         assert len(client.received['/tf']) == 1  # ours; the node repeats nothing
+
+        without = node.send(hands=HAND)
+        assert client.message_at(STATUS, without).state == Hand3RStatus.LOST
+        assert client.find('/hand3r/camera_pose', without) is None
+        assert len(client.message_at('/hand3r/hands', without).hands) == 0  # nobody knows where in the world
         assert node.close() == 0
 
 
