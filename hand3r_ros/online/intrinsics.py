@@ -25,7 +25,8 @@ def estimate_focal(
 
     Args:
         points: (H, W, 3) metres in optical axes; pixels whose x / z or y / z is not finite count as zero.
-        confidence: (H, W); when given, the half of the pixels with less than median confidence is left out.
+        confidence: (H, W); when given, pixels with less than median confidence are left out, as are points much
+            nearer than most, whose rays may be arbitrarily steep.
         stride: take every n-th row and column only.
 
     Raises:
@@ -38,7 +39,8 @@ def estimate_focal(
     chosen = points[::stride, ::stride].reshape(-1, 3).astype(float)
     if confidence is not None:
         sure = confidence[::stride, ::stride].ravel()
-        keep = (sure >= np.median(sure)) & (chosen[:, 2] > 0.0)
+        depth = np.nan_to_num(chosen[:, 2], nan=0.0, posinf=0.0, neginf=0.0)
+        keep = (sure >= np.median(sure)) & (depth > max(0.0, 0.1 * float(np.median(depth))))
         pixels, chosen = pixels[keep], chosen[keep]
     with np.errstate(divide='ignore', invalid='ignore'):
         rays = np.nan_to_num(chosen[:, :2] / chosen[:, 2:], nan=0.0, posinf=0.0, neginf=0.0)
