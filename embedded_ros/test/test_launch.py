@@ -228,15 +228,14 @@ def test_shutdown_escalates_until_stubborn_processes_end(capfd):
 
 
 def test_one_process_can_be_signalled_or_ended_alone(capfd):
-    # Not print: the signal may come while print writes "up".
+    # Not print: it writes a line and its end one after the other, and the signal may come in between.
     handler = 'import os, signal, time; signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"usr1\\n"))'
-    target = python(f'{handler}; print("up", flush=True); time.sleep(60)', sigterm_timeout='5')
+    target = python(f'{handler}; os.write(1, b"up\\n"); time.sleep(60)', sigterm_timeout='5')
     other = python('import time; time.sleep(0.8); print("survived")', name='other')
     reactions = {
         b'up': EmitEvent(event=SignalProcess(signal_number='SIGUSR1', process_matcher=matches_action(target))),
         b'usr1': EmitEvent(event=ShutdownProcess(process_matcher=matches_action(target))),
     }
-    # A line and its end may come as two events.
     react = OnProcessIO(target_action=target, on_stdout=lambda event: reactions.get(event.text.strip()))
     assert run(RegisterEventHandler(react), target, other) == 0
     output = capfd.readouterr().out
