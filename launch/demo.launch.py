@@ -5,6 +5,8 @@ Arguments of hand3r.launch.py (weights_dir, device, pose_source, ...) may be giv
 
 import datetime
 import os
+import shutil
+import sys
 from pathlib import Path
 
 from launch.actions import (
@@ -156,7 +158,9 @@ def recorder(given: dict, recording: Path) -> ExecuteProcess:
     prefix = '/' + given['namespace'].strip('/')
     topics = [f'{prefix.rstrip("/")}/{topic}' for topic in RECORDED] + list(RECORDED_EVERYWHERE)
     option = [] if os.environ.get('ROS_DISTRO') in WITHOUT_TOPICS_OPTION else ['--topics']
-    command = ['ros2', 'bag', 'record', '-s', 'mcap', '-o', str(recording), *option, *topics]
+    # A virtual environment that is not activated has the command beside its interpreter.
+    ros2 = shutil.which('ros2') or str(Path(sys.executable).with_name('ros2'))
+    command = [ros2, 'bag', 'record', '-s', 'mcap', '-o', str(recording), *option, *topics]
     return ExecuteProcess(cmd=command, name='recorder', output='screen', sigterm_timeout='15')
 
 

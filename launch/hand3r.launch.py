@@ -88,6 +88,8 @@ def hand3r_node(context: LaunchContext) -> list[Node]:
             remappings=remappings,
             arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')],
             output='screen',
+            # The frame it works on is finished first, which takes a while on a busy machine.
+            sigterm_timeout='20',
         )
     ]
 
