@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hand3r_ros.geometry import Intrinsics, invert_transform, make_transform, project_points, transform_points
 
+MARGIN = 0.07  # of the picture, kept free at each edge
 NEAREST = 0.05  # m; the view stays at least this far from what it shows
 
 
@@ -63,7 +64,7 @@ def view_beside_camera(
     intrinsics = Intrinsics.from_field_of_view(field_of_view, width, height)
     rotation = look_at(np.zeros(3), sight, up)[:3, :3]
     along = points @ rotation  # (N, 3) in the view's axes
-    tangents = np.array([width / 2.0 / intrinsics.fx, height / 2.0 / intrinsics.fy])
+    tangents = (1.0 - 2.0 * MARGIN) * np.array([width / 2.0 / intrinsics.fx, height / 2.0 / intrinsics.fy])
     eye = _fitting_eye(along, tangents)
     return View(intrinsics, make_transform(rotation, rotation @ eye))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,3 +173,20 @@ def _source_frame(pixels_bgr: NDArray, options: RealImages) -> SourceFrame:
         pixels_bgr = cv2.resize(pixels_bgr, (width, height), interpolation=cv2.INTER_AREA)
         intrinsics = None if intrinsics is None else intrinsics.resized(width, height)
     return SourceFrame(np.asarray(cv2.cvtColor(pixels_bgr, cv2.COLOR_BGR2RGB), np.uint8), intrinsics)
+
+
+def main(arguments: list[str]) -> int:
+    """Say what a path would play, or why it cannot be played (exit code 1)."""
+    if len(arguments) != 1:
+        print('usage: frame_sources PATH', file=sys.stderr)
+        return 2
+    try:
+        print(open_images(Path(arguments[0]), RealImages()).description)
+    except SourceError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
