@@ -136,23 +136,17 @@ def rate_of(topic):
         words = hz.stdout.readline().split(': ')
         hz.send_signal(signal.SIGINT)
     assert words[0] == 'average rate'
+    assert hz.returncode == 128 + signal.SIGINT
     return float(words[1])
 
 
-def test_latched_messages_are_echoed_and_rates_shown(tmp_path):
+def test_latched_messages_are_echoed():
     with node_process('echo.py'):
         command = [sys.executable, '-m', 'embedded_ros.cli', 'topic']
         latched = subprocess.run(
             [*command, 'echo', '/latched', '--once'], env=environment(), capture_output=True, text=True, timeout=60
         )
         assert latched.stdout == 'data: kept\n---\n'
-        # The node writes no more: hz has nothing to say and ends cleanly on Ctrl-C.
-        hz = subprocess.Popen([*command, 'hz', '/latched'], env=environment(), stdout=subprocess.PIPE)
-        time.sleep(2.5)
-        hz.send_signal(signal.SIGINT)
-        output, _ = hz.communicate(timeout=30)
-        assert b'average rate' not in output
-        assert hz.returncode == 130
 
 
 def test_interfaces_are_shown_with_their_parts(ros2):

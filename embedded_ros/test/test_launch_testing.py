@@ -79,7 +79,14 @@ class TestDown(unittest.TestCase):
             'did not end within 0.5 s',
         ),
         ('    def test_it(self, unheard_of): pass\n', SLEEP, 'no test argument named unheard_of'),
-        ('    def test_it(self): import time; time.sleep(1)\n', 'print()', 'ended before the tests were done'),
+        (
+            '    def test_it(self, proc_info, child):\n'
+            '        import time\n'
+            '        proc_info.assertWaitForShutdown(child, timeout=20)\n'
+            '        time.sleep(1)\n',
+            'print()',
+            'ended before the tests were done',
+        ),
         (
             '    def test_it(self): pass\n\n'
             '@launch_testing.post_shutdown_test()\n'
