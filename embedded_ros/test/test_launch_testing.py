@@ -1,10 +1,12 @@
-"""Launch tests fail when they should: run as files by a pytest of their own."""
+"""Launch tests fail when they should: run by the runner, and as files by a pytest of their own."""
 
 import os
 import subprocess
 import sys
 
 import pytest
+from launch.launch_description_sources import load_python_module
+from launch_testing.runner import describe_failures, load_runs
 from processes import PACKAGE_ROOT
 
 HEAD = """
@@ -27,27 +29,38 @@ SLEEP = 'import signal, time; signal.signal(2, lambda *_: exit(0)); print("up", 
 
 
 @pytest.fixture
-def run_file(tmp_path):
-    def run(text, name='test_inner.py', mark='launch_test', program=SLEEP):
-        file = tmp_path / name
-        file.write_text(HEAD + DESCRIPTION.format(mark=mark, program=program) + text)
-        plugin = ['-p', 'launch_testing.pytest_plugin', '-p', 'no:cacheprovider']
-        start = 'import embedded_ros, sys; embedded_ros.install(); import pytest; sys.exit(pytest.main(sys.argv[1:]))'
-        return subprocess.run(
-            [sys.executable, '-c', start, *plugin, '-q', '--rootdir', str(tmp_path), str(file)],
-            env={**os.environ, 'PYTHONPATH': str(PACKAGE_ROOT), 'ROS_LOG_DIR': str(tmp_path / 'log')},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            cwd=tmp_path,
-        )
+def write_file(tmp_path, monkeypatch):
+    monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path / 'log'))
 
-    return run
+    def write(text, mark='launch_test', program=SLEEP):
+        file = tmp_path / 'test_inner.py'
+        file.write_text(HEAD + DESCRIPTION.format(mark=mark, program=program) + text)
+        return file
+
+    return write
+
+
+def run_with_pytest(file):
+    start = 'import embedded_ros, sys; embedded_ros.install(); import pytest; sys.exit(pytest.main(sys.argv[1:]))'
+    options = ['-p', 'launch_testing.pytest_plugin', '-p', 'no:cacheprovider', '-q', '--rootdir', str(file.parent)]
+    return subprocess.run(
+        [sys.executable, '-c', start, *options, str(file)],
+        env={**os.environ, 'PYTHONPATH': str(PACKAGE_ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=file.parent,
+    )
+
+
+def failures_of(file):
+    (launch_run,) = load_runs(load_python_module(file))
+    return describe_failures(launch_run.run())
 
 
 @pytest.mark.parametrize('mark', ['launch_test', 'rostest'])
-def test_passes_when_all_tests_pass(run_file, mark):
-    result = run_file(
+def test_pytest_passes_when_all_tests_pass(write_file, mark):
+    file = write_file(
         """
 class TestUp(unittest.TestCase):
     def test_up(self, proc_output, launch_service):
@@ -60,6 +73,7 @@ class TestDown(unittest.TestCase):
 """,
         mark=mark,
     )
+    result = run_with_pytest(file)
     assert result.returncode == 0, result.stdout
     assert '1 passed' in result.stdout
 
@@ -98,34 +112,35 @@ class TestDown(unittest.TestCase):
         ),
     ],
 )
-def test_fails_with_the_reason(run_file, text, program, reason):
-    result = run_file('class TestIt(unittest.TestCase):\n' + text, program=program)
-    assert result.returncode == 1, result.stdout
-    assert reason in result.stdout
+def test_fails_with_the_reason(write_file, text, program, reason):
+    file = write_file('class TestIt(unittest.TestCase):\n' + text, program=program)
+    assert reason in failures_of(file)
+
+
+def test_pytest_shows_the_reason(write_file):
+    result = run_with_pytest(
+        write_file('class TestIt(unittest.TestCase):\n    def test_it(self): self.assertEqual(1, 2)\n')
+    )
+    assert result.returncode == 1
+    assert 'AssertionError: 1 != 2' in result.stdout
     assert '1 failed' in result.stdout
 
 
-def test_a_module_without_tests_fails(run_file):
-    result = run_file('')
-    assert result.returncode == 1
-    assert 'the module has no tests' in result.stdout
+def test_a_module_without_tests_fails(write_file):
+    assert 'the module has no tests' in failures_of(write_file(''))
 
 
-def test_a_description_that_cannot_start_fails(run_file):
+def test_a_description_that_cannot_start_fails(write_file):
     text = """
 def generate_test_description():
     return launch.LaunchDescription([ExecuteProcess(cmd=['/no/such']), launch_testing.actions.ReadyToTest()])
 
-generate_test_description = pytest.mark.launch_test(generate_test_description)
-
 class TestIt(unittest.TestCase):
     def test_it(self): pass
 """
-    result = run_file(text)
-    assert result.returncode == 1
-    assert 'the launch failed' in result.stdout
+    assert 'the launch failed' in failures_of(write_file(text))
 
 
-def test_modules_without_the_mark_stay_ordinary_tests(run_file):
-    result = run_file('\ndef test_plain(): pass\n', mark='skipif(False, reason="")')
+def test_modules_without_the_mark_stay_ordinary_tests(write_file):
+    result = run_with_pytest(write_file('\ndef test_plain(): pass\n', mark='skipif(False, reason="")'))
     assert '1 passed' in result.stdout
