@@ -19,6 +19,10 @@ from .launch_description import LaunchDescription, visit_all
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class _SignalShutdown(Shutdown):
+    """A shutdown because of a signal to this process."""
+
+
 class LaunchService:
     """Runs launch descriptions until all their processes ended and no timer is pending."""
 
@@ -29,7 +33,6 @@ class LaunchService:
         self._debug = debug
         self._logger = logging.get_logger()
         self._return_code = 0
-        self._shutdown_requested = False
 
     @property
     def context(self) -> LaunchContext:
@@ -98,7 +101,7 @@ class LaunchService:
         if isinstance(event, IncludeLaunchDescription):
             visit_all([event.launch_description], self._context)
             return
-        if isinstance(event, Shutdown) and not self._begin_shutdown():
+        if isinstance(event, Shutdown) and not self._begin_shutdown(event):
             return
         context = self._context
         for handler in [handler for handler in context.event_handlers if handler.matches(event)]:
@@ -107,8 +110,11 @@ class LaunchService:
             context.current_event = event
             visit_all(handler.handle(event, context), context)
 
-    def _begin_shutdown(self) -> bool:
-        """Return whether this is the first time."""
+    def _begin_shutdown(self, event: Shutdown) -> bool:
+        """Return whether this is the first time; later ones change nothing, as the first escalates by itself."""
+        if isinstance(event, _SignalShutdown):
+            action = 'already shutting down' if self._context.is_shutdown else 'shutting down'
+            self._logger.warning('%s received, %s', event.reason, action)
         if self._context.is_shutdown:
             return False
         self._context.is_shutdown = True
@@ -126,17 +132,11 @@ class LaunchService:
             yield
         finally:
             for number, handler in previous.items():
-                signal.signal(number, handler)
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _on_signal(self, number: int, frame: Any) -> None:
-        # Runs between two instructions of the loop: it only queues. Shutdown escalates by itself.
-        name = signal.Signals(number).name
-        if self._shutdown_requested:
-            logging.write_to_screen(f'[WARNING] [launch]: {name} again, already shutting down\n')
-            return
-        self._shutdown_requested = True
-        logging.write_to_screen(f'[WARNING] [launch]: {name} received, shutting down\n')
-        self.emit_event(Shutdown(reason=name, due_to_sigint=number == signal.SIGINT))
+        # Runs between two instructions of the loop, perhaps within a write to the screen: it only queues.
+        self.emit_event(_SignalShutdown(reason=signal.Signals(number).name, due_to_sigint=number == signal.SIGINT))
 
 
 def describe_error(error: BaseException) -> str:
