@@ -38,7 +38,7 @@ class TrainingConfig:
     # Weights of the loss terms. The paper gives none; these balance the terms at the start of training.
     weight_keypoints: float = 20.0  # root-relative joints and vertices, metres
     weight_rotations: float = 1.0  # rotation matrices
-    weight_betas: float = 0.02
+    weight_betas: float = 0.1
     weight_reprojection: float = 4.0  # crop units, 1 = crop side
     weight_pose: float = 1.0  # camera pose against pointmap
     weight_translation: float = 10.0  # wrist position, metres

@@ -34,6 +34,23 @@ def set_mean_parameters(stream: HandStream, dataset: HandDataset) -> None:
     stream.mano_head.initial_betas.copy_(torch.from_numpy(dataset.data.arrays['hand_betas'][where]).mean(0)[None])
 
 
+def set_grid_positions(stream: HandStream) -> None:
+    """Starts the ViT with 2D sine and cosine positions, as masked auto-encoders do.
+
+    The usual near-zero start hides where a patch lies behind what it shows, and a hand's pose is mostly about where;
+    a network that is trained for an hour cannot afford to discover the grid first.
+    """
+    rows, columns = stream.config.grid
+    quarter = stream.config.width // 4
+    frequencies = 1.0 / 100.0 ** (torch.arange(quarter) / quarter)
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing='ij')
+    angles = torch.stack([y.flatten(), x.flatten()], dim=-1)[:, :, None] * frequencies  # [L, 2, C / 4]
+    code = torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(1)  # [L, C]
+    with torch.no_grad():
+        stream.backbone.position[:, 1:] = 0.5 * code
+        stream.backbone.position[:, :1] = 0.0
+
+
 def hand_losses(stream: HandStream, layer: HandLayer, batch: HandBatch, config: TrainingConfig) -> dict[str, Tensor]:
     """Losses of one batch by name; ``total`` is their weighted sum."""
     output = stream(batch.crops)
@@ -64,6 +81,7 @@ def train_hand(config: TrainingConfig) -> HandStream:
     layer = HandLayer(load_open_hand())
     dataset = HandDataset(RenderedData.open(Path(config.data)))
     set_mean_parameters(stream, dataset)
+    set_grid_positions(stream)
     loop = TrainingLoop(config, stream, [(list(stream.parameters()), config.learning_rate)])
     loop.run(lambda generator: hand_losses(stream, layer, dataset.batch(config.batch, generator), config))
     return stream
