@@ -54,7 +54,7 @@ def _tone_curve() -> NDArray[np.float32]:
     return (np.clip(compressed, 0.0, 1.0) ** _GAMMA * 255.0).astype(np.float32)
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model='numpy')
 def _develop(
     linear: NDArray[np.float32],
     gain: NDArray[np.float64],

@@ -24,7 +24,7 @@ _EDGE_TOLERANCE = 1e-7  # pixels; closes cracks between triangles that share an 
 _MINIMAL_VOLUME = 1e-15  # m3; thinner triangles are seen edge-on
 
 
-@njit(cache=True)
+@njit(cache=True, error_model='numpy')
 def rasterize_perspective(
     vertices: NDArray[np.float32],
     faces: NDArray[np.int32],
@@ -83,7 +83,7 @@ def rasterize_perspective(
                     weights[v, u, 1] = a1 / q
 
 
-@njit(cache=True)
+@njit(cache=True, error_model='numpy')
 def _weight_planes(
     vertices: NDArray,
     faces: NDArray,
@@ -114,7 +114,7 @@ def _weight_planes(
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, error_model='numpy')
 def _screen_bounds(vertices: NDArray, faces: NDArray, face: int, camera: NDArray, near: float, bounds: NDArray) -> bool:
     """Fills u_min, u_max, v_min, v_max of the part beyond ``near``; False when there is none."""
     bounds[0], bounds[1], bounds[2], bounds[3] = 1e30, -1e30, 1e30, -1e30
@@ -133,14 +133,14 @@ def _screen_bounds(vertices: NDArray, faces: NDArray, face: int, camera: NDArray
     return seen
 
 
-@njit(cache=True)
+@njit(cache=True, error_model='numpy')
 def _extend(bounds: NDArray, x: float, y: float, camera: NDArray) -> None:
     u, v = camera[0] * x + camera[2], camera[1] * y + camera[3]
     bounds[0], bounds[1] = min(bounds[0], u), max(bounds[1], u)
     bounds[2], bounds[3] = min(bounds[2], v), max(bounds[3], v)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model='numpy')
 def rasterize_orthographic(points: NDArray[np.float32], faces: NDArray[np.int32], depth: NDArray[np.float32]) -> None:
     """Keeps the smallest depth of every texel; all faces are drawn.
 
@@ -173,7 +173,7 @@ def rasterize_orthographic(points: NDArray[np.float32], faces: NDArray[np.int32]
                     depth[v, u] = value
 
 
-@njit(cache=True)
+@njit(cache=True, error_model='numpy')
 def _row_span(x0: float, y0: float, x1: float, y1: float, x2: float, y2: float, row: float) -> tuple[float, float]:
     """Smallest and largest u of a triangle on the row v = ``row``."""
     low, high = 1e30, -1e30
@@ -187,7 +187,7 @@ def _row_span(x0: float, y0: float, x1: float, y1: float, x2: float, y2: float, 
     return low, high
 
 
-@njit(cache=True)
+@njit(cache=True, error_model='numpy')
 def transform_vertices(T: NDArray[np.float64], vertices: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Writes ``T`` (3, 4) applied to ``vertices`` (V, 3) into ``out`` (V, 3), computing in double precision."""
     for i in range(vertices.shape[0]):
@@ -196,7 +196,7 @@ def transform_vertices(T: NDArray[np.float64], vertices: NDArray[np.float32], ou
             out[i, k] = T[k, 0] * x + T[k, 1] * y + T[k, 2] * z + T[k, 3]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model='numpy')
 def vertex_normals(vertices: NDArray[np.float32], faces: NDArray[np.int32], out: NDArray[np.float32]) -> None:
     """Writes area-weighted unit normals (V, 3) of a mesh into ``out``."""
     out[:] = 0.0

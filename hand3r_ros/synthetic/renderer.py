@@ -115,7 +115,7 @@ def _casters(static: GeometryBuffer) -> GeometryBuffer:
     )
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model='numpy')
 def _soften_outlines(
     linear: NDArray[np.float32], inverse_depth: NDArray[np.float32], segmentation: NDArray[np.uint8]
 ) -> NDArray[np.float32]:

@@ -109,7 +109,7 @@ def _shadow_texel(lighting: Lighting) -> float:
     return 2.0 * lighting.shadow_radius / lighting.shadow_size
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model='numpy')
 def _shade_pixels(
     vertices: NDArray,
     normals: NDArray,
@@ -213,7 +213,7 @@ def _shade_pixels(
                 out[v, u, k] = colour * light + lights[1, k] * highlight
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model='numpy')
 def _skin_colour(red: float, green: float, blue: float, texture: float, factor: float) -> tuple[float, float, float]:
     """Mottles skin: darker spots are redder; nails (``factor`` > 1) are paler and pinker."""
     mottle = math.sqrt(texture) - 0.45
@@ -225,7 +225,7 @@ def _skin_colour(red: float, green: float, blue: float, texture: float, factor: 
     return red, green, blue
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model='numpy')
 def _texture_density(corners: NDArray) -> float:
     """Texels per metre on a face, from the ratio of the areas; ``corners`` as in ``_shade_pixels``."""
     ax, ay, az = corners[0, 1] - corners[0, 0], corners[1, 1] - corners[1, 0], corners[2, 1] - corners[2, 0]
@@ -237,7 +237,7 @@ def _texture_density(corners: NDArray) -> float:
     return SIZE * math.sqrt(abs(su * tv - sv * tu) / (area + 1e-12))
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model='numpy')
 def _sample(
     texels: NDArray, level_offsets: NDArray, layer: int, s: float, t: float, footprint: float
 ) -> tuple[float, float, float]:
@@ -266,7 +266,7 @@ def _sample(
     )
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model='numpy')
 def _mix(
     texels: NDArray, p00: int, p01: int, p10: int, p11: int, w00: float, w01: float, w10: float, w11: float
 ) -> float:
@@ -274,7 +274,7 @@ def _mix(
     return value * value * _PER_SQUARED_BYTE
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model='numpy')
 def _sunlit(
     transform: NDArray,
     shadows: NDArray,
