@@ -18,7 +18,7 @@ from hand3r_ros.visualization.hands import SIDE_COLORS
 LOCAL_HOST = '127.0.0.1'
 PATH_COLOR = (92, 224, 140)
 CAMERA_COLOR = (240, 244, 250)
-FRUSTUM_SIZE = 0.14
+FRUSTUM_SIZE = 0.08
 THUMBNAIL_WIDTH = 320
 _SHORTEST_STEP = 0.003  # m; smaller motion adds nothing to the path
 
@@ -51,6 +51,7 @@ class LiveScene:
         scene.add_light_directional('/lights/key', intensity=2.2, position=(-2.0, 2.0, 4.0))
         self._server.gui.configure_theme(dark_mode=True, show_logo=False, show_share_button=False)
         self._status = self._server.gui.add_markdown('waiting for images')
+        self._image: viser.GuiImageHandle | None = None
         self._add_switches()
 
     @property
@@ -79,6 +80,8 @@ class LiveScene:
     ) -> None:
         """The camera with what it sees, (H, W, 3) RGB, and the way it took."""
         position = np.asarray(T_world_camera, float)[:3, 3]
+        small = None if image is None else _thumbnail(image)
+        self._show_image(small)
         self._server.scene.add_camera_frustum(
             '/camera',
             fov=float(2.0 * np.arctan(intrinsics.height / 2.0 / intrinsics.fy)),
@@ -86,7 +89,7 @@ class LiveScene:
             scale=FRUSTUM_SIZE,
             thickness=0.003,
             color=CAMERA_COLOR,
-            image=None if image is None else _thumbnail(image),
+            image=small,
             format='jpeg',
             wxyz=np.roll(quaternion_from_matrix(np.asarray(T_world_camera)[:3, :3]), 1),
             position=position,
@@ -114,6 +117,14 @@ class LiveScene:
             self._map_switch = self._server.gui.add_checkbox('map', True)
             self._points_switch = self._server.gui.add_checkbox('points of the newest image', False)
             self._hands_switch = self._server.gui.add_checkbox('hands', True)
+
+    def _show_image(self, image: NDArray[np.uint8] | None) -> None:
+        if image is None:
+            return
+        if self._image is None:
+            self._image = self._server.gui.add_image(image, label='camera', format='jpeg')
+        else:
+            self._image.image = image
 
     def _show_cloud(self, name: str, points: NDArray[np.floating], colors: NDArray[np.uint8], wanted: bool) -> None:
         if not wanted or not len(points):
@@ -158,7 +169,7 @@ class LiveScene:
         right, up, forward = T_world_camera[:3, 0], -T_world_camera[:3, 1], T_world_camera[:3, 2]
         position = T_world_camera[:3, 3]
         view = self._server.initial_camera
-        view.position = tuple(position - 0.55 * forward + 0.45 * up - 0.35 * right)
+        view.position = tuple(position - 0.45 * forward + 0.5 * up - 0.45 * right)
         view.look_at = tuple(position + 0.55 * forward)
         view.up = tuple(up)
         for client in self._server.get_clients().values():
