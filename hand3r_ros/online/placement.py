@@ -78,6 +78,14 @@ class SceneView:
     source_intrinsics: Intrinsics  # of the source image, in which the crops were cut
 
 
+def check_translation(config: PlacementConfig, has_translation_head: bool) -> None:
+    """Raises ValueError when the settings ask for a translation head that the weights do not have."""
+    if config.translation == 'network' and not has_translation_head:
+        raise ValueError(
+            "placement.translation is 'network' but these weights have no translation head; use 'aligned' or 'auto'"
+        )
+
+
 def place_hands(
     prediction: HandPrediction,
     crops: list[HandCrop],

@@ -29,7 +29,7 @@ from hand3r_ros.online.hand_mask import box_mask, forearm_mask, hand_mask
 from hand3r_ros.online.inference import NetworkOutput, NetworkRunner
 from hand3r_ros.online.intrinsics import CameraResolver, FrameCameras
 from hand3r_ros.online.mapping import VoxelMap, mappable_pixels, world_points
-from hand3r_ros.online.placement import PlacedHand, SceneView, hand_faces, hand_result, place_hands
+from hand3r_ros.online.placement import PlacedHand, SceneView, check_translation, hand_faces, hand_result, place_hands
 from hand3r_ros.online.preparation import ImageGeometry, resize_and_crop
 from hand3r_ros.online.results import (
     CameraFrame,
@@ -74,7 +74,7 @@ class OnlineReconstructor:
 
         """
         self._runner = NetworkRunner(network, config.device, config.precision)
-        _require_translation_head(self._runner, config)
+        check_translation(config.placement, self._runner.config.fusion)
         self._hand_layer = hand_layer.to(self._runner.device).eval()
         self._faces = hand_faces(hand_layer)
         self._lock = threading.RLock()
@@ -83,7 +83,10 @@ class OnlineReconstructor:
         self._tracker = HandTracker(config.tracking, config.max_hands)
         self._session_id = 1
         self._reset_reason = 'started'
-        self._make_parts()
+        self._pose_source = make_pose_source(config)
+        self._map = VoxelMap(config.map.voxel_size, config.map.max_points)
+        self._cameras = CameraResolver(config.fallback_focal)
+        self._smoother = HandSmoother(config.smoothing)
         self._start_session()
 
     @property
@@ -127,7 +130,7 @@ class OnlineReconstructor:
             self._start_session()
 
     def reconfigure(self, config: ReconstructorConfig) -> None:
-        """Applies other settings; a new session starts where the old one has no meaning under them.
+        """Applies other settings; a new session starts where they change the world frame, a new map with its voxels.
 
         Raises:
             ValueError: a setting changed that needs ``factory.build_reconstructor``; nothing was applied.
@@ -139,15 +142,24 @@ class OnlineReconstructor:
             fixed = [name for name in changed if name in REBUILD_FIELDS]
             if fixed:
                 raise ValueError(f'{", ".join(fixed)} cannot change while running; build a new reconstructor')
-            _require_translation_head(self._runner, config)
-            if {'detection', 'max_hands'} & set(changed):
+            check_translation(config.placement, self._runner.config.fusion)
+            if {'detection', 'max_hands', 'tracking'} & set(changed):
                 self._detector = make_detector(config)
             self._config = config
-            if {'pose_source', 'initial_camera_pose', 'geometric_pose', 'fallback_focal', 'map'} & set(changed):
-                self._make_parts()
-                self.reset('settings changed: ' + ', '.join(changed))
-            self._tracker.config, self._tracker.max_hands = config.tracking, config.max_hands
+            self._remake_parts(changed)
+
+    def _remake_parts(self, changed: tuple[str, ...]) -> None:
+        config = self._config
+        self._tracker.config, self._tracker.max_hands = config.tracking, config.max_hands
+        if 'smoothing' in changed:
             self._smoother = HandSmoother(config.smoothing)
+        if 'fallback_focal' in changed:
+            self._cameras = CameraResolver(config.fallback_focal)
+        if (config.map.voxel_size, config.map.max_points) != (self._map.voxel_size, self._map.max_points):
+            self._map = VoxelMap(config.map.voxel_size, config.map.max_points)
+        if {'pose_source', 'initial_camera_pose', 'geometric_pose'} & set(changed):
+            self._pose_source = make_pose_source(config)
+            self.reset('settings changed: ' + ', '.join(changed))
 
     def warm_up(self, width: int = 640, height: int = 480) -> None:
         """One step on a blank image with one hand, outside of any session: compiles and allocates what is needed."""
@@ -162,14 +174,6 @@ class OnlineReconstructor:
             cameras = FrameCameras(camera, prepared.geometry.intrinsics_to_network(camera), True)
             placed = [hand for hand in self._place(prepared, output, cameras) if hand is not None]
             hand_mask([hand.vertices_camera for hand in placed], self._faces, cameras.network)
-
-    def _make_parts(self) -> None:
-        """What is made anew when settings change; the tracker is not, it keeps counting its ids."""
-        config = self._config
-        self._pose_source = make_pose_source(config)
-        self._map = VoxelMap(config.map.voxel_size, config.map.max_points)
-        self._cameras = CameraResolver(config.fallback_focal)
-        self._smoother = HandSmoother(config.smoothing)
 
     def _start_session(self) -> None:
         self._state = self._runner.init_state()
@@ -344,10 +348,3 @@ def _tracking_state(pose: PoseEstimate, cameras: FrameCameras) -> TrackingState:
     if not pose.tracked:
         return TrackingState.LOST
     return TrackingState.OK if cameras.calibrated else TrackingState.UNCALIBRATED
-
-
-def _require_translation_head(runner: NetworkRunner, config: ReconstructorConfig) -> None:
-    if config.placement.translation == 'network' and not runner.config.fusion:
-        raise ValueError(
-            "placement.translation is 'network' but these weights have no translation head; use 'aligned' or 'auto'"
-        )

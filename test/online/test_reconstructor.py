@@ -348,10 +348,14 @@ def test_settings_can_change_between_frames(two_hands):
     reconstructor.reconfigure(replace(reconstructor.config, detection=DetectionConfig(threshold=0.95)))
     assert send(reconstructor, two_hands[3], 3).hands == ()
     reconstructor.reconfigure(replace(reconstructor.config, map=MapConfig(voxel_size=0.05)))
-    assert (reconstructor.session_id, len(reconstructor.map)) == (2, 0)
-    assert 'map' in reconstructor.reset_reason
+    assert (reconstructor.session_id, len(reconstructor.map)) == (1, 0)
     reconstructor.reconfigure(replace(reconstructor.config, pose_source='geometric'))
-    assert send(reconstructor, two_hands[4], 4).session_id == 3
+    assert send(reconstructor, two_hands[4], 4).session_id == 2
+    assert 'pose_source' in reconstructor.reset_reason
+    reconstructor.reconfigure(replace(reconstructor.config, map=MapConfig(voxel_size=0.05, min_confidence=1e5)))
+    points = len(reconstructor.map)
+    assert send(reconstructor, two_hands[5], 5).frame_index == 1
+    assert len(reconstructor.map) == points > 0
 
 
 def test_settings_that_need_other_weights_are_refused_and_nothing_changes(two_hands):
