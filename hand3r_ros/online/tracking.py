@@ -9,7 +9,7 @@ the box stays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,18 +65,21 @@ class HandTracker:
         timeout_ns = self.config.timeout * 1e9
         alive = [track for track in self._tracks if stamp_ns - track.stamp_ns <= timeout_ns]
         assigned = self._match(alive, observations, stamp_ns)
-        ids = []
-        for track in assigned:
-            if track is None:
-                ids.append(self._next_id)
-                self._next_id += 1
-            else:
-                ids.append(track.track_id)
-        seen = [Track(track_id, hand, stamp_ns) for track_id, hand in zip(ids, observations, strict=True)]
+        seen = [self._seen(track, hand, stamp_ns) for track, hand in zip(assigned, observations, strict=True)]
+        ids = [track.track_id for track in seen]
         unseen = [track for track in alive if track.track_id not in ids]
         unseen.sort(key=lambda track: -track.stamp_ns)
         self._tracks = tuple(seen + unseen[: max(0, self.max_hands - len(seen))])
         return tuple(ids)
+
+    def _seen(self, track: Track | None, hand: HandObservation, stamp_ns: int) -> Track:
+        """The track of a hand after this frame; it remembers the detector's id while others find its hand."""
+        if track is None:
+            self._next_id += 1
+            return Track(self._next_id - 1, hand, stamp_ns)
+        if hand.detector_id < 0:
+            hand = replace(hand, detector_id=track.last.detector_id)
+        return Track(track.track_id, hand, stamp_ns)
 
     def _match(self, tracks: list[Track], observations: Sequence[HandObservation], stamp_ns: int) -> list[Track | None]:
         assigned: list[Track | None] = [None] * len(observations)

@@ -73,6 +73,14 @@ def test_ids_of_the_detector_decide_where_it_gives_them():
     assert tracker.update([seen(-0.1, detector_id=9)], 2 * STEP_NS)[0] not in first
 
 
+def test_ids_of_the_detector_last_through_frames_without_them():
+    tracker = HandTracker(TrackingConfig(), max_hands=4)
+    first = tracker.update([seen(-0.1, detector_id=7), seen(0.1, detector_id=8)], 0)
+    assert tracker.update([seen(-0.1), seen(0.1)], STEP_NS) == first
+    # The hands have changed places while only their boxes were known.
+    assert tracker.update([seen(-0.1, detector_id=8), seen(0.1, detector_id=7)], 2 * STEP_NS) == first[::-1]
+
+
 def test_ids_are_not_used_again_after_a_reset():
     tracker = HandTracker(TrackingConfig(), max_hands=2)
     first = tracker.update([seen(0.0)], 0)

@@ -82,7 +82,6 @@ class PropagatingDetector:
                 box=self._moved_on(hand.track_id, boxes[hand.track_id], seconds),
                 side=hand.side,
                 score=hand.score * SCORE_DECAY,
-                track_id=hand.track_id,
             )
             for hand in previous
             if hand.track_id in boxes
