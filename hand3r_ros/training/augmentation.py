@@ -43,9 +43,9 @@ class CropMotion:
 
     @classmethod
     def draw(cls, count: int, generator: torch.Generator) -> CropMotion:
-        """HaMeR's ranges, a little wider in scale because detectors disagree about what a tight box is."""
+        """HaMeR's ranges, with smaller turns and wider scales: detectors disagree about what a tight box is."""
         turned = torch.rand((count,), generator=generator) < 0.6
-        angle = (torch.randn((count,), generator=generator).clamp(-2.0, 2.0) * math.radians(30.0)) * turned
+        angle = (torch.randn((count,), generator=generator).clamp(-2.0, 2.0) * math.radians(15.0)) * turned
         return cls(uniform((count,), 0.8, 1.3, generator), angle, uniform((count, 2), -0.07, 0.07, generator))
 
     def rotation(self) -> Tensor:
