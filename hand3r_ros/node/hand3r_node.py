@@ -223,8 +223,9 @@ class Hand3RNode(LifecycleNode):
     def _on_worker_error(self, error: Exception) -> None:
         if not self.context.ok():
             return  # the process is ending: publishers went away under the worker
-        trace = ''.join(traceback.format_exception(error))
-        self._accounting.reject(self._image_topic(), type(error).__name__, f'an image failed: {error}\n{trace}')
+        topic, cause = self._image_topic(), type(error).__name__
+        self._accounting.reject(topic, cause, f'an image was skipped because of a defect: {cause}: {error}')
+        self._accounting.warn(topic, f'{cause} traceback', ''.join(traceback.format_exception(error)))
 
     def _lookup_base(self, camera_frame: str, base_frame: str) -> Array:
         transforms = None if self._configured is None else self._configured.inputs.transforms

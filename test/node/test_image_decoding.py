@@ -79,7 +79,7 @@ def rows_of(encoding: str) -> np.ndarray:
     rgb = picture()
     if encoding.startswith('bayer'):
         rows = mosaic(encoding.removeprefix('bayer_').rstrip('0123456789'))
-        return rows.astype(np.uint16) * 257 if encoding.endswith('16') else rows
+        return rows.astype(np.uint16) << 8 if encoding.endswith('16') else rows
     if encoding.startswith('nv'):
         return planar_yuv('uv' if encoding == 'nv12' else 'vu')
     if encoding in ('uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2'):
@@ -89,7 +89,7 @@ def rows_of(encoding: str) -> np.ndarray:
     alpha = np.full((HEIGHT, WIDTH), 7, np.uint8)
     channels = {'r': rgb[..., 0], 'g': rgb[..., 1], 'b': rgb[..., 2], 'a': alpha}
     rows = rgb[..., 1] if order == 'mono' else np.stack([channels[letter] for letter in order], axis=-1)
-    return rows.astype(np.uint16) * 257 if bits == 16 else rows
+    return rows.astype(np.uint16) << 8 if bits == 16 else rows
 
 
 def expected(encoding: str) -> np.ndarray:

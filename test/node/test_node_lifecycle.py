@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from harness import CAMERA_FRAME, PATIENCE, RunningNode, running_node
 from lifecycle_msgs.msg import Transition
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
 from tf2_msgs.msg import TFMessage
 from tf2_ros import StaticTransformBroadcaster, TransformBroadcaster
@@ -154,6 +156,28 @@ def test_memory_stays_flat_over_hundreds_of_images(weights_dir: Path) -> None:
                 client.forget(topic)
         growth = np.polyfit(np.arange(len(sizes)), sizes, 1)[0] / 10  # MB per image
         assert growth < 0.05, f'{growth:.3f} MB per image; {sizes}'
+        assert node.close() == 0
+
+
+def test_ages_follow_the_simulated_clock(weights_dir: Path) -> None:
+    with running_node(start(weights_dir, use_sim_time=True, max_image_age=5.0, detector='none')) as node:
+        client = node.client
+        client.record(Hand3RStatus, STATUS)
+        clock = client.create_publisher(Clock, '/clock', 10)
+        node.create_camera()
+        node.wait_for_state('active')
+        client.wait(lambda: node.image_publisher.get_subscription_count(), 'the image subscription')
+        client.wait(clock.get_subscription_count, 'the clock subscription')
+
+        def send(age: int) -> int:
+            stamp = node.next_stamp()
+            clock.publish(Clock(clock=messages.time_from_nanoseconds(stamp + age * 1_000_000_000)))
+            time.sleep(0.2)  # the clock and the image are different topics
+            return node.send(stamp_ns=stamp)
+
+        assert client.message_at(STATUS, send(age=2)).image_age_seconds == pytest.approx(2.0, abs=1e-6)
+        send(age=6)
+        client.wait(lambda: client.received[STATUS][-1].frames_dropped == 1, 'a dropped image')
         assert node.close() == 0
 
 
