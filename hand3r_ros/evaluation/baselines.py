@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.hand_model.mirror import mirror_rotations
@@ -18,22 +17,22 @@ from hand3r_ros.network.types import Frame, HandBoxes, Prediction, SceneState
 from hand3r_ros.synthetic.sequence import HandTruth
 
 
-class ZeroedScene(nn.Module):
+class ZeroedScene(Hand3R):
     """A network whose scene stream sees black images; the hand stream is unchanged."""
 
-    def __init__(self, network: Hand3R) -> None:
-        super().__init__()
-        self.network = network
-        self.config = network.config
+    @classmethod
+    def of(cls, network: Hand3R) -> ZeroedScene:
+        """The same weights, blindfolded."""
+        blind = cls(network.config)
+        blind.load_state_dict(network.state_dict())
+        return blind.eval()
 
-    def init_state(self, batch: int = 1) -> SceneState:
-        """The wrapped network's initial state."""
-        return self.network.init_state(batch)
-
-    def step(self, state: SceneState, frame: Frame, boxes: HandBoxes) -> tuple[SceneState, Prediction]:
+    def step(
+        self, state: SceneState, frame: Frame, boxes: HandBoxes, dense: frozenset[str] = frozenset()
+    ) -> tuple[SceneState, Prediction]:
         """One step on a black image."""
         black = torch.full_like(frame.image, -1.0)
-        return self.network.step(state, dataclasses.replace(frame, image=black), boxes)
+        return super().step(state, dataclasses.replace(frame, image=black), boxes, dense)
 
 
 def mean_keypoints(hands: Sequence[HandTruth], truth: NDArray) -> NDArray:

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from tqdm import tqdm
 
 from hand3r_ros.evaluation import metrics
@@ -25,6 +24,7 @@ from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.checkpoints import load_network
+from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.factory import default_weights_dir
@@ -64,14 +64,14 @@ def evaluate_rendered(
     layer = HandLayer(load_open_hand())
     long_side = network.config.image_long_side
 
-    def measure(network: nn.Module, pose_source: str) -> Samples:
+    def measure(network: Hand3R, pose_source: str) -> Samples:
         config = ReconstructorConfig(preset=preset, pose_source=pose_source)
         reconstructor = OnlineReconstructor(network, layer, make_detector(config), config)
         return run_sequences(reconstructor, sequences, frames, long_side)
 
     ours = measure(network, 'network')
     geometric = measure(network, 'geometric')
-    zeroed = measure(ZeroedScene(network), 'network')
+    zeroed = measure(ZeroedScene.of(network), 'network')
     numbers = {
         'ours': {**hand_numbers(ours.predicted, ours.truth), **scene_numbers(ours)},
         'ours, network pose': {**camera_numbers(ours), **world_numbers(ours)},

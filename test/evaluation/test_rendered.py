@@ -80,7 +80,7 @@ def test_true_rotation_with_the_mean_articulation_of_one_hand_is_that_hand(hands
 def test_a_zeroed_scene_does_not_depend_on_the_image():
     torch.manual_seed(0)
     network = Hand3R(preset('tiny')).eval()
-    blind = ZeroedScene(network)
+    blind = ZeroedScene.of(network)
     boxes = HandBoxes.empty(network.config.hand.crop_size)
     with torch.inference_mode():
         outputs = [
