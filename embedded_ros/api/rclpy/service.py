@@ -10,6 +10,7 @@ from cyclonedds.core import ReadCondition
 from embedded_ros.dds.transport import ANY_STATE, take, write
 
 from rclpy._entity import Entity
+from rclpy._reply_path import ReplyPath
 from rclpy._service_wire import pack, unpack
 from rclpy.callback_groups import CallbackGroup
 from rclpy.qos import QoSProfile
@@ -38,6 +39,7 @@ class Service(Entity):
         qos = qos_profile.to_endpoint_qos(is_writer=True)
         pair = node.context.graph.create_service_pair(srv_name, srv_type.TYPE_NAME, qos, is_server=True)
         self.writer, self.reader = pair
+        self._reply_path = ReplyPath(self.reader, self.writer)
         self._condition = ReadCondition(self.reader, ANY_STATE)
 
     def conditions(self) -> list[DdsEntity]:
@@ -51,12 +53,13 @@ class Service(Entity):
     def take_work(self) -> Callable[[], Any] | None:
         """Take a request and return the call that answers it."""
         sample = take(self.reader)
-        return None if sample is None else lambda: self._answer(sample[0])
+        return None if sample is None else lambda: self._answer(*sample)
 
-    def _answer(self, data: bytes) -> None:
+    def _answer(self, data: bytes, info: Any) -> None:
         request_id, request = unpack(data, self.srv_type.Request)
         response = self.callback(request, self.srv_type.Response())
         if not isinstance(response, self.srv_type.Response):
             raise TypeError(f'the callback of service {self.srv_name} must return the response, got {response!r:.80}')
+        self._reply_path.wait_for(info.publication_handle)
         if not self._destroyed and self.node.context.ok():
             write(self.writer, pack(request_id, response))
