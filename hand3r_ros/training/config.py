@@ -38,6 +38,9 @@ class TrainingConfig:
     # Weights of the loss terms. The paper gives none; these balance the terms at the start of training.
     weight_keypoints: float = 20.0  # root-relative joints and vertices, metres
     weight_rotations: float = 1.0  # rotation matrices
+    weight_orientation: float = (
+        3.0  # global orientation alone: without it a new network stays at the mean hand for long
+    )
     weight_betas: float = 0.1
     weight_reprojection: float = 4.0  # crop units, 1 = crop side
     weight_pose: float = 1.0  # camera pose against pointmap

@@ -62,16 +62,25 @@ def hand_losses(stream: HandStream, layer: HandLayer, batch: HandBatch, config: 
     projected = project_to_crop(predicted.keypoints + predicted.rest_root[:, None], output.crop_camera)
     shape = hand_shape_loss(predicted, truth)
     rotation = (output.rotations - batch.rotations).square().mean()
+    orientation = (output.rotations[:, 0] - batch.rotations[:, 0]).square().mean()
     betas = (output.betas - batch.betas).square().mean()
     reprojection = reprojection_loss(projected, batch.keypoints_crop)
     total = (
         config.weight_keypoints * shape
         + config.weight_rotations * rotation
+        + config.weight_orientation * orientation
         + config.weight_betas * betas
         + config.weight_reprojection * reprojection
     )
     millimetres = (predicted.keypoints - truth.keypoints).detach().norm(dim=-1).mean() * 1e3
-    return {'total': total, 'mpjpe_mm': millimetres, 'rotation': rotation, 'betas': betas, '2d': reprojection}
+    return {
+        'total': total,
+        'mpjpe_mm': millimetres,
+        'rotation': rotation,
+        'orientation': orientation,
+        'betas': betas,
+        '2d': reprojection,
+    }
 
 
 def train_hand(config: TrainingConfig) -> HandStream:
