@@ -30,7 +30,7 @@ from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithP
 from hand3r_ros.geometry import Intrinsics
 from hand3r_ros.node import messages, messages_scene
 
-PATIENCE = 60.0  # s; generous, because nothing here is about speed
+PATIENCE = 120.0  # s; generous, because nothing here is about speed
 CAMERA = Intrinsics(300.0, 300.0, 159.5, 119.5, 320, 240)
 CAMERA_FRAME = 'test_camera_optical'
 _numbers = itertools.count()
