@@ -64,6 +64,7 @@ def generate_launch_description() -> LaunchDescription:
         'output_dir': (str(Path('out') / 'demo' / now), 'folder for the results'),
         'record': ('true', 'record everything into output_dir/recording (MCAP)'),
         'view': ('false', 'show it live in a browser; then the launch stays until Ctrl-C'),
+        'stay': ('false', 'stay until Ctrl-C when the stream is over'),
         'view_port': ('8080', 'port of the live view, on this machine only'),
         'detector': ('', 'where hand boxes come from; empty: true boxes of rendered scenes, mediapipe for videos'),
         'namespace': ('', 'namespace of everything'),
@@ -132,10 +133,10 @@ def camera(given: dict, record: bool, view: bool) -> Node:
 
 
 def monitor(given: dict, recording: 'Path | None', view: bool) -> Node:
-    """The monitor; the demo ends with it, unless somebody looks at the live view."""
+    """The monitor; the demo ends with it, unless it is to stay, as for the live view."""
     source = Path(given['video']).name if given['video'] else f'rendered scene {given["seed"]}'
-    address = f'http://127.0.0.1:{given["view_port"]}'
-    ending = LogInfo(msg=f'the live view stays at {address} until Ctrl-C') if view else Shutdown(reason='demo is over')
+    stay = view or is_true(given, 'stay')
+    ending = LogInfo(msg='the node stays until Ctrl-C') if stay else Shutdown(reason='the demo is over')
     return demo_node(
         'demo_monitor',
         given,

@@ -83,9 +83,13 @@ class Painter:
             nearness = np.where(self._inverse_depth > 0.0, np.log(self._inverse_depth), -np.inf)
         covered = np.isfinite(nearness)
         darkness = np.zeros_like(nearness)
+        height, width = nearness.shape
+        border = max(_RELIEF_DISTANCES)
+        padded = np.pad(nearness, border, mode='edge')
         for distance in _RELIEF_DISTANCES:
             for dv, du in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-                neighbour = np.roll(nearness, (dv * distance, du * distance), (0, 1))
+                top, left = border + dv * distance, border + du * distance
+                neighbour = padded[top : top + height, left : left + width]
                 step = np.subtract(neighbour, nearness, out=np.zeros_like(nearness), where=covered)
                 darkness += np.clip(step, 0.0, 0.05) / distance
         shade = np.exp(-_RELIEF_STRENGTH * darkness / (4.0 * len(_RELIEF_DISTANCES)))
