@@ -48,6 +48,7 @@ def test_whole_life_by_services(node):
         assert spin_until(node, lambda: remote.received)
         assert remote.change('deactivate') and remote.change('cleanup') and remote.change('shutdown')
         assert remote.state() == 'finalized'
+        spin_until(node, lambda: remote.events[-1].goal_state.label == 'finalized')
         goals = [event.goal_state.label for event in remote.events]
         assert goals[:4] == ['configuring', 'inactive', 'activating', 'active']
         assert goals[-2:] == ['shuttingdown', 'finalized']

@@ -95,7 +95,14 @@ finite = st.floats(allow_nan=False, width=32)
 
 
 @given(
-    st.lists(st.tuples(st.text(max_size=8), finite, st.lists(finite, max_size=7)), max_size=3),
+    st.lists(
+        st.tuples(
+            st.text(st.characters(exclude_characters='\0', exclude_categories=['Cs']), max_size=8),
+            finite,
+            st.lists(finite, max_size=7),
+        ),
+        max_size=3,
+    ),
     st.integers(-(2**31), 2**31 - 1),
 )
 def test_nested_messages_survive_serialization(hands, track_id):
