@@ -31,8 +31,10 @@ def load_streams(network: Hand3R, directory: Path) -> None:
         if not file.exists():
             raise FileNotFoundError(f'{file} is missing: train the stage {stage!r} first (`hand3r train {stage}`)')
         module = torch.load(file, weights_only=True)['module']
-        if stage == 'scene':
-            network.load_state_dict(module)
+        if stage == 'scene':  # that run saves the whole network, of which it trains this part
+            prefix = 'scene.'
+            module = {name.removeprefix(prefix): value for name, value in module.items() if name.startswith(prefix)}
+            network.scene.load_state_dict(module)
         else:
             network.hand.load_state_dict(module)
 
