@@ -41,7 +41,7 @@ class LiveScene:
         self._server = viser.ViserServer(host=host, port=port, verbose=False, label='hand3r_ros')
         self._point_size = point_size
         self._path: list[NDArray[np.floating]] = []
-        self._shown_hands: dict[HandSide, list[viser.SceneNodeHandle]] = {}
+        self._hand_nodes: set[str] = set()
         self._viewpoint_set = False
         scene = self._server.scene
         scene.set_up_direction('+z')
@@ -100,10 +100,11 @@ class LiveScene:
 
     def show_hands(self, hands: Sequence[LiveHand]) -> None:
         """The hands of the newest image; those of earlier images disappear."""
-        for nodes in self._shown_hands.values():
-            for node in nodes:
-                node.remove()
-        self._shown_hands = {hand.side: self._add_hand(hand) for hand in hands if self._hands_switch.value}
+        shown = {self._add_hand(hand) for hand in hands if self._hands_switch.value}
+        # What is still there was replaced under its name: removing it first would make it flicker.
+        for name in self._hand_nodes - shown:
+            self._server.scene.remove_by_name(name)
+        self._hand_nodes = shown
 
     def forget_session(self) -> None:
         """The world is another one from now on."""
@@ -140,20 +141,17 @@ class LiveScene:
             point_shading='flat',
         )
 
-    def _add_hand(self, hand: LiveHand) -> list[viser.SceneNodeHandle]:
-        name = f'/hands/{hand.side.name.lower()}'
+    def _add_hand(self, hand: LiveHand) -> str:
+        """Add or replace a hand; gives the name of its node."""
+        folder = f'/hands/{hand.side.name.lower()}'
         color = np.array(SIDE_COLORS[hand.side], np.uint8)
-        nodes: list[viser.SceneNodeHandle] = []
         if len(hand.vertices):
-            nodes.append(
-                self._server.scene.add_mesh_simple(
-                    f'{name}/mesh', np.asarray(hand.vertices, np.float32), hand.faces, color=color, side='double'
-                )
-            )
-        else:
-            bones = np.asarray(hand.keypoints, np.float32)[np.asarray(KEYPOINT_BONES)]
-            nodes.append(self._server.scene.add_line_segments(f'{name}/bones', bones, color, thickness=0.006))
-        return nodes
+            vertices = np.asarray(hand.vertices, np.float32)
+            self._server.scene.add_mesh_simple(f'{folder}/mesh', vertices, hand.faces, color=color, side='double')
+            return f'{folder}/mesh'
+        bones = np.asarray(hand.keypoints, np.float32)[np.asarray(KEYPOINT_BONES)]
+        self._server.scene.add_line_segments(f'{folder}/bones', bones, color, thickness=0.006)
+        return f'{folder}/bones'
 
     def _extend_path(self, position: NDArray[np.floating]) -> None:
         if self._path and np.linalg.norm(position - self._path[-1]) < _SHORTEST_STEP:
