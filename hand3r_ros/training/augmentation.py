@@ -42,11 +42,16 @@ class CropMotion:
     shift: Tensor  # [N, 2] crop units
 
     @classmethod
-    def draw(cls, count: int, generator: torch.Generator) -> CropMotion:
-        """HaMeR's ranges, with smaller turns and wider scales: detectors disagree about what a tight box is."""
+    def draw(cls, count: int, generator: torch.Generator, strength: float = 1.0) -> CropMotion:
+        """Random changes; at strength 1 HaMeR's ranges with smaller turns.
+
+        A run that sees every hand only a few times learns faster with little: the data is still new to it.
+        """
         turned = torch.rand((count,), generator=generator) < 0.6
         angle = (torch.randn((count,), generator=generator).clamp(-2.0, 2.0) * math.radians(15.0)) * turned
-        return cls(uniform((count,), 0.8, 1.3, generator), angle, uniform((count, 2), -0.07, 0.07, generator))
+        scale = torch.exp(strength * uniform((count,), -0.22, 0.26, generator))
+        shift = uniform((count, 2), -0.07, 0.07, generator)
+        return cls(scale, strength * angle, strength * shift)
 
     def rotation(self) -> Tensor:
         """[N, 2, 2] R(angle)."""

@@ -35,6 +35,7 @@ class TrainingConfig:
     threads: int = 1  # more threads than free cores make every step slower
     checkpoint_every: int = 200
     seed: int = 0
+    augmentation: float = 1.0  # of hand crops: 0 none, 1 full shifts, scales and turns
     # Weights of the loss terms. The paper gives none; these balance the terms at the start of training.
     weight_keypoints: float = 20.0  # root-relative joints and vertices, metres
     weight_rotations: float = 1.0  # rotation matrices

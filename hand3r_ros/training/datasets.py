@@ -54,12 +54,12 @@ class HandDataset:
     def __len__(self) -> int:
         return len(self.index)
 
-    def batch(self, size: int, generator: torch.Generator) -> HandBatch:
+    def batch(self, size: int, generator: torch.Generator, augmentation: float = 1.0) -> HandBatch:
         """``size`` random hands with colour and in-plane augmentation."""
         rows = self.index[torch.randint(len(self.index), (size,), generator=generator).numpy()]
         where = tuple(rows[np.argsort(rows[:, 0])].T)
         stored = torch.from_numpy(self.data.arrays['hand_crop'][where]).permute(0, 3, 1, 2).float() / 255.0
-        motion = CropMotion.draw(size, generator)
+        motion = CropMotion.draw(size, generator, augmentation)
         crops = jitter_colors(motion.sample(stored, self.data.layout.crop), generator)
         keypoints = torch.from_numpy(self.data.arrays['hand_keypoints_crop'][where])
         return HandBatch(

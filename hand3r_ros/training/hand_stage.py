@@ -92,5 +92,10 @@ def train_hand(config: TrainingConfig) -> HandStream:
     set_mean_parameters(stream, dataset)
     set_grid_positions(stream)
     loop = TrainingLoop(config, stream, [(list(stream.parameters()), config.learning_rate)])
-    loop.run(lambda generator: hand_losses(stream, layer, dataset.batch(config.batch, generator), config))
+
+    def step(generator: torch.Generator) -> dict[str, Tensor]:
+        batch = dataset.batch(config.batch, generator, config.augmentation)
+        return hand_losses(stream, layer, batch, config)
+
+    loop.run(step)
     return stream
