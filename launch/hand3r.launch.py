@@ -3,13 +3,12 @@
 Arguments that are left empty keep the value of the parameter file; all parameters are explained in config/hand3r.yaml.
 """
 
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
-
-from launch import LaunchContext, LaunchDescription
 
 TEXT_PARAMETERS = {
     'preset': 'size of the network: tiny or full',

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from launch import LaunchDescription, LaunchService
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
@@ -29,8 +30,6 @@ from launch.events import matches_action
 from launch.events.process import ShutdownProcess, SignalProcess
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PythonExpression, ThisLaunchFileDir
-
-from launch import LaunchDescription, LaunchService
 
 STUBBORN = (
     'import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); '

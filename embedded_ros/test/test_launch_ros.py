@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from ament_index_python.packages import PackageNotFoundError, get_package_share_path
+from launch import LaunchContext, LaunchDescription, LaunchService
 from launch.actions import (
     EmitEvent,
     GroupAction,
@@ -21,8 +22,6 @@ from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import ExecutableInPackage, FindPackageShare
 from processes import NODES, START
-
-from launch import LaunchContext, LaunchDescription, LaunchService
 
 TALK = (
     'import rclpy; rclpy.init(); '

@@ -3,13 +3,12 @@
 import sys
 import unittest
 
+import launch
 import launch_testing
 import launch_testing.actions
 import launch_testing.markers
 import pytest
 from launch.actions import ExecuteProcess
-
-import launch
 
 GREETER = 'import sys, time; print("hello", sys.argv[1], flush=True); time.sleep(0.2); print("last words")'
 

@@ -3,6 +3,7 @@
 import sys
 import unittest
 
+import launch
 import launch_testing
 import launch_testing.actions
 import pytest
@@ -11,8 +12,6 @@ from launch_ros.actions import LifecycleNode
 from launch_testing_ros import WaitForTopics
 from processes import NODES, PACKAGE_ROOT, START
 from std_msgs.msg import String
-
-import launch
 
 
 @pytest.mark.rostest

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import rclpy
 from geometry_msgs.msg import PoseStamped
+from launch import LaunchDescription
 from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -32,7 +33,6 @@ from untrained import save_untrained_network
 from hand3r_msgs.msg import Hand3RStatus, HandMesh, HandMeshArray
 from hand3r_ros.geometry import invert_transform, matrix_from_quaternion, project_points, transform_points
 from hand3r_ros.node import messages, messages_hands
-from launch import LaunchDescription
 
 ROOT = Path(__file__).parents[2]
 DOMAIN = 1 + (os.getpid() * 13 + 5) % 100  # private: other tests run demos, too

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+from launch import LaunchDescription, LaunchService
 from launch.actions import RegisterEventHandler
 from launch.event_handlers import EventHandler
 from launch.events.process import ProcessIO, RunningProcessEvent
-
-from launch import LaunchDescription, LaunchService
 
 from .actions import TestsMayStart
 from .decorators import PARAMETERS, POST_SHUTDOWN

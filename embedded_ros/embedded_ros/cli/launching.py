@@ -36,10 +36,9 @@ def add_commands(commands: Any) -> None:
 
 def run_launch(options: Any) -> int:
     """Run a launch file or show its arguments."""
+    from launch import LaunchDescription, LaunchService
     from launch.actions import IncludeLaunchDescription
     from launch.launch_description_sources import PythonLaunchDescriptionSource
-
-    from launch import LaunchDescription, LaunchService
 
     path, words = _find_launch_file(options)
     arguments = _parse_arguments(words)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from launch import logging
 from launch.actions import EmitEvent, RegisterEventHandler
 from launch.event_handlers import EventHandler
 from launch.events import Event, matches_action
 from launch.launch_context import LaunchContext
 from launch.launch_description import LaunchDescriptionEntity, visit_all
 from launch.substitutions import SomeSubstitutionsType
-
-from launch import logging
 
 from ..event_handlers import OnStateTransition
 from ..events.lifecycle import ChangeState, StateTransition
