@@ -53,7 +53,10 @@ class PointParameters:
     publish: bool = parameter(True, 'Publish ~/points (built only while somebody subscribes)')
     stride: int = parameter(2, 'Take every n-th row and column of the point map', minimum=1, maximum=64)
     min_confidence: float = parameter(
-        1.0, 'Leave out points of lower confidence (1 leaves out none; 1.5 suits preset full)', minimum=0.0, maximum=1000.0
+        1.0,
+        'Leave out points of lower confidence (1 leaves out none; 1.5 suits preset full)',
+        minimum=0.0,
+        maximum=1000.0,
     )
     max_range: float = parameter(10.0, 'Leave out points farther from the camera, m', minimum=0.01, maximum=1000.0)
     organized: bool = parameter(False, 'Keep rows and columns, with NaN for left-out points (else a flat list)')
@@ -72,7 +75,10 @@ class MapParameters:
         400_000, 'Voxels kept at most; the least seen and oldest go first', SETUP, minimum=1, maximum=10_000_000
     )
     min_confidence: float = parameter(
-        1.0, 'Leave out points of lower confidence (1 leaves out none; 1.5 suits preset full)', minimum=0.0, maximum=1000.0
+        1.0,
+        'Leave out points of lower confidence (1 leaves out none; 1.5 suits preset full)',
+        minimum=0.0,
+        maximum=1000.0,
     )
     max_range: float = parameter(5.0, 'Leave out points farther from the camera, m', minimum=0.01, maximum=1000.0)
     exclude_hands: bool = parameter(True, 'Keep hands out of the map')
