@@ -58,6 +58,7 @@ def generate_test_description() -> tuple[LaunchDescription, dict[str, Any]]:
         'width': '160',
         'height': '120',
         'fps': str(RATE),
+        'pose_source': 'network',  # untrained points give tracks no pose to agree on
         'seconds': str(FRAMES / RATE),
         'seed': '200000011',
         'stay': 'true',  # the launch is ended by the tests, when they are done
