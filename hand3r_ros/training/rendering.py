@@ -16,12 +16,11 @@ from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.hand.crop import hand_crop
 from hand3r_ros.synthetic.sequence import HandTruth, RenderedFrame, SceneConfig, Sequence
 from hand3r_ros.synthetic.splits import sequence_seed
+from hand3r_ros.training.datasets import IMAGE_MEAN, IMAGE_STD
 from hand3r_ros.training.rendered_data import CROP_MARGIN, RenderedData, RenderedDataLayout
 
 OVERSAMPLING = 2  # sequences are drawn this much larger than the scene image, then shrunk; hand crops see the full size
 FRAMES_PER_SECOND = 4.0  # low, so that a clip of a few frames holds visible camera motion
-IMAGE_MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
-IMAGE_STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def write_hand(data: RenderedData, row: int, index: int, frame: RenderedFrame, h
     if hand.visible_fraction <= 0.0 or not np.isfinite(hand.keypoints_image).all():
         return
     crop = hand_crop(frame.image, hand.box, is_right, layout.rescale * CROP_MARGIN, layout.stored_crop)
-    pixels = np.clip((crop.pixels * IMAGE_STD + IMAGE_MEAN) * 255.0 + 0.5, 0, 255).astype(np.uint8)
+    pixels = np.clip((crop.pixels * IMAGE_STD.numpy() + IMAGE_MEAN.numpy()) * 255.0 + 0.5, 0, 255).astype(np.uint8)
     keypoints = (hand.keypoints_image - crop.center) / (crop.size / CROP_MARGIN)
     if not is_right:
         keypoints[:, 0] *= -1.0
