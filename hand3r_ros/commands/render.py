@@ -1,0 +1,36 @@
+"""``hand3r render``: draws training data."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from hand3r_ros.commands.base import Verbs
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Declares the verb and its options."""
+    parser = verbs.add_parser('render', help='draw training data')
+    parser.add_argument('directory', type=Path)
+    parser.add_argument('--split', choices=['train', 'validation', 'test'], default='train')
+    parser.add_argument('--sequences', type=int, default=2000)
+    parser.add_argument('--frames', type=int, default=8)
+    parser.add_argument('--processes', type=int, default=os.cpu_count() or 1)
+    parser.add_argument('--preset', default='tiny')
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Draws the sequences that ``options.directory`` still lacks."""
+    from hand3r_ros.network.presets import preset
+    from hand3r_ros.training.rendered_data import RenderedDataLayout
+    from hand3r_ros.training.rendering import render_dataset
+
+    config = preset(options.preset)
+    width = config.image_long_side
+    height = round(width * 3 / 4) // 16 * 16
+    layout = RenderedDataLayout(
+        options.split, options.sequences, options.frames, height, width, config.hand.crop_size, config.hand.crop_rescale
+    )
+    render_dataset(options.directory, layout, options.processes)
