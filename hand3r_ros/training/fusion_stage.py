@@ -26,17 +26,11 @@ def load_streams(network: Hand3R, directory: Path) -> None:
     Raises:
         FileNotFoundError: when a stage was not trained yet.
     """
-    for stage in ('scene', 'hand'):
+    for stage, stream in (('scene', network.scene), ('hand', network.hand)):
         file = directory / stage / 'checkpoint.pt'
         if not file.exists():
             raise FileNotFoundError(f'{file} is missing: train the stage {stage!r} first (`hand3r train {stage}`)')
-        module = torch.load(file, weights_only=True)['module']
-        if stage == 'scene':  # that run saves the whole network, of which it trains this part
-            prefix = 'scene.'
-            module = {name.removeprefix(prefix): value for name, value in module.items() if name.startswith(prefix)}
-            network.scene.load_state_dict(module)
-        else:
-            network.hand.load_state_dict(module)
+        stream.load_state_dict(torch.load(file, weights_only=True)['module'])
 
 
 def train_fusion(config: TrainingConfig, weights: Path | None = None) -> Hand3R:

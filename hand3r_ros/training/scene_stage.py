@@ -61,11 +61,11 @@ def scene_losses(predictions: list[Prediction], clip: list[ClipFrame], config: T
 
 
 def train_scene(config: TrainingConfig) -> Hand3R:
-    """Runs (or resumes) the stage; all parameters end in ``<out>/scene/checkpoint.pt``."""
+    """Runs (or resumes) the stage; the scene stream ends in ``<out>/scene/checkpoint.pt``."""
     torch.manual_seed(config.seed)
     network = Hand3R(preset(config.preset))
     clips = ClipDataset(RenderedData.open(Path(config.data)), config.clip_frames)
-    loop = TrainingLoop(config, network, [(list(network.scene.parameters()), config.learning_rate)])
+    loop = TrainingLoop(config, network.scene, [(list(network.scene.parameters()), config.learning_rate)])
 
     def step(generator: torch.Generator) -> dict[str, Tensor]:
         clip = clips.batch(config.batch, generator)
