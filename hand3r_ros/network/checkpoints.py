@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hand3r_ros.network.config import Hand3RConfig
+from hand3r_ros.network.detection.config import DetectionHeadConfig
 from hand3r_ros.network.hand.config import HandConfig
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset as preset_config
@@ -28,6 +29,8 @@ from hand3r_ros.network.scene.config import SceneConfig
 
 HEADER_KEY = 'hand3r_ros'
 REQUIRED_METADATA = ('preset', 'hand_model')
+RECOMMENDABLE_POSE_SOURCES = ('network', 'geometric')
+"""What the metadata key 'pose_source' may say; absent it means 'network', the paper's own."""
 
 
 class WeightsError(RuntimeError):
@@ -47,6 +50,11 @@ class WeightsInfo:
     metadata: Mapping[str, Any]
     """Everything that was given to ``save_network``."""
 
+    @property
+    def pose_source(self) -> str:
+        """Where the camera pose is best taken from with these weights, as measured by whoever trained them."""
+        return str(self.metadata.get('pose_source', RECOMMENDABLE_POSE_SOURCES[0]))
+
 
 def save_network(path: Path | str, network: Hand3R, metadata: Mapping[str, Any], half: bool = False) -> None:
     """Writes all parameters and the header; the file appears completely or not at all.
@@ -54,16 +62,18 @@ def save_network(path: Path | str, network: Hand3R, metadata: Mapping[str, Any],
     Args:
         path: ending in ``.safetensors``; its folder must exist.
         network: what to save; its configuration goes into the header.
-        metadata: JSON values; 'preset' and 'hand_model' are required.
+        metadata: JSON values; 'preset' and 'hand_model' are required, 'pose_source' may name the better source of
+            the camera pose, one of ``RECOMMENDABLE_POSE_SOURCES``.
         half: store float16, for a file of half the size.
 
     Raises:
-        ValueError: required metadata is missing, or cannot be written as JSON.
+        ValueError: required metadata is missing, a value is not allowed, or cannot be written as JSON.
 
     """
     path = Path(path)
     if absent := [key for key in REQUIRED_METADATA if not isinstance(metadata.get(key), str)]:
         raise ValueError(f'metadata of {path} must name {absent} as text')
+    _check_pose_source(metadata)
     try:
         header = json.dumps(
             {
@@ -95,8 +105,9 @@ def load_network(weights_dir: Path | str, preset: str) -> tuple[Hand3R, WeightsI
     info = read_weights_info(Path(weights_dir) / f'{preset}.safetensors')
     if info.preset != preset:
         raise WeightsError(f'{info.path} holds weights of preset {info.preset!r}, not {preset!r}: use its own name')
-    # Fusion is a property of the weights: those of the two public checkpoints come without it.
-    wanted = dataclasses.replace(wanted, fusion=info.config.fusion)
+    # What the weights were trained for beyond both streams is their own property: the two public checkpoints come
+    # without fusion, and the detection head is added last.
+    wanted = dataclasses.replace(wanted, fusion=info.config.fusion, detection=info.config.detection)
     if info.config != wanted:
         differences = '; '.join(_differences(dataclasses.asdict(info.config), dataclasses.asdict(wanted)))
         raise WeightsError(
@@ -138,6 +149,7 @@ def read_weights_info(path: Path | str) -> WeightsInfo:
         content = json.loads(header)
         metadata = content['metadata']
         preset, hand_model = (str(metadata[key]) for key in REQUIRED_METADATA)
+        _check_pose_source(metadata)
         config = _config_from(content['config'])
         return WeightsInfo(path, preset, hand_model, config, str(content['config_hash']), metadata)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -145,6 +157,12 @@ def read_weights_info(path: Path | str) -> WeightsInfo:
             f'the header of {path} cannot be read ({type(error).__name__}: {error}): '
             'it was written by another version of hand3r_ros or edited'
         ) from error
+
+
+def _check_pose_source(metadata: Mapping[str, Any]) -> None:
+    found = metadata.get('pose_source', RECOMMENDABLE_POSE_SOURCES[0])
+    if found not in RECOMMENDABLE_POSE_SOURCES:
+        raise ValueError(f"metadata 'pose_source' is {found!r}, not one of {', '.join(RECOMMENDABLE_POSE_SOURCES)}")
 
 
 def config_hash(config: Hand3RConfig) -> str:
@@ -178,8 +196,10 @@ def _checked_tensors(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Te
 def _config_from(content: Mapping[str, Any]) -> Hand3RConfig:
     """Inverse of ``dataclasses.asdict`` after JSON; fields that an older file lacks take their defaults."""
     parts: dict[str, type] = {'scene': SceneConfig, 'hand': HandConfig, 'prompt': PromptConfig}
-    nested = {name: kind(**_with_tuples(content[name])) for name, kind in parts.items()}
-    return Hand3RConfig(**nested, **{name: value for name, value in content.items() if name not in parts})
+    nested: dict[str, Any] = {name: kind(**_with_tuples(content[name])) for name, kind in parts.items()}
+    if content.get('detection') is not None:
+        nested['detection'] = DetectionHeadConfig(**_with_tuples(content['detection']))
+    return Hand3RConfig(**nested, **{name: value for name, value in content.items() if name not in nested})
 
 
 def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hand3r_ros.network.detection.config import DetectionHeadConfig
 from hand3r_ros.network.hand.config import HandConfig
 from hand3r_ros.network.prompt import PromptConfig
 from hand3r_ros.network.scene.config import SceneConfig
@@ -21,6 +22,9 @@ class Hand3RConfig:
     fusion: bool = True
     """Whether hands enter the scene stream as prompts and get a learned translation. False for weights without
     trained prompts (both public checkpoints, joined as they are): hands then leave the scene untouched."""
+    detection: DetectionHeadConfig | None = None
+    """The hand detection head; None for weights without one. ``hand3r train detector`` adds it to finished weights,
+    so networks are made without it everywhere else."""
 
     def __post_init__(self) -> None:
         for name, prompt_value, stream_value in (

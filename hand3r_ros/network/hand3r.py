@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hand3r_ros.network.config import Hand3RConfig
+from hand3r_ros.network.detection.head import DetectionHead, HandMaps
 from hand3r_ros.network.hand.stream import HandStream, HandStreamOutput
 from hand3r_ros.network.prompt import PromptEncoder, Prompts, TranslationHead
 from hand3r_ros.network.scene.encoder import SceneTokens
@@ -34,13 +35,22 @@ class Hand3R(nn.Module):
         self.hand = HandStream(config.hand)
         self.prompt_encoder = PromptEncoder(config.prompt) if config.fusion else None
         self.translation_head = TranslationHead(config.prompt) if config.fusion else None
+        self.detection_head = None
+        if config.detection is not None:
+            scene = config.scene
+            self.detection_head = DetectionHead(config.detection, scene.encoder_width, scene.patch_size)
 
     def init_state(self, batch: int = 1) -> SceneState:
         """State before the first frame, for ``batch`` independent sequences."""
         return self.scene.init_state(batch)
 
     def step(
-        self, state: SceneState, frame: Frame, boxes: HandBoxes, dense: frozenset[str] = frozenset()
+        self,
+        state: SceneState,
+        frame: Frame,
+        boxes: HandBoxes,
+        dense: frozenset[str] = frozenset(),
+        scene: SceneTokens | None = None,
     ) -> tuple[SceneState, Prediction]:
         """One frame with any number of hands per image.
 
@@ -49,6 +59,7 @@ class Hand3R(nn.Module):
             frame: image [B, 3, H, W] in [-1, 1], sides multiples of the scene's patch size.
             boxes: N >= 0 hands over all images; ``HandBoxes.empty`` for none.
             dense: optional maps to compute as well: 'world' (pointmap in the world frame), 'rgb'.
+            scene: ``encode_scene`` of this frame where the caller has it already, as after ``detect``.
 
         Returns:
             The state for the next frame, and the predictions: metres, camera frames with optical axes, world = first
@@ -58,12 +69,27 @@ class Hand3R(nn.Module):
             ValueError: an input of a wrong shape, a hand of an image that does not exist, or an unknown map.
 
         """
-        return self.decode(state, frame, boxes, self.encode(frame, boxes), dense)
+        return self.decode(state, frame, boxes, self.encode(frame, boxes, scene), dense)
 
-    def encode(self, frame: Frame, boxes: HandBoxes) -> EncodedFrame:
+    def encode_scene(self, frame: Frame) -> SceneTokens:
+        """The scene tokens F_s (eq. 1), which need neither state nor hands; ``detect`` and ``step`` share them."""
+        return self.scene.encode(frame)
+
+    def detect(self, frame: Frame, scene: SceneTokens) -> HandMaps:
+        """Heat maps and boxes of hands from a frame and its tokens; ``detection.peaks.find_peaks`` reads them.
+
+        Raises:
+            ValueError: the network has no detection head.
+
+        """
+        if self.detection_head is None:
+            raise ValueError('the network has no detection head: add one with `hand3r train detector`')
+        return self.detection_head(frame.image, scene)
+
+    def encode(self, frame: Frame, boxes: HandBoxes, scene: SceneTokens | None = None) -> EncodedFrame:
         """Both encoders and the articulation head: the part of ``step`` that needs no state (eqs. 1, 2, left of 6)."""
         self._check_boxes(boxes, len(frame.image))
-        return EncodedFrame(self.scene.encode(frame), self.hand(boxes.crops))
+        return EncodedFrame(self.encode_scene(frame) if scene is None else scene, self.hand(boxes.crops))
 
     def decode(
         self,
