@@ -11,9 +11,14 @@ from hand3r_ros.commands.base import Verbs
 def add_parser(verbs: Verbs) -> None:
     """Declares the verb and its options."""
     parser = verbs.add_parser('train', help='run or resume one training stage')
-    parser.add_argument('stage', choices=['scene', 'hand', 'fusion'])
+    parser.add_argument('stage', choices=['scene', 'hand', 'fusion', 'detector'])
     parser.add_argument('overrides', nargs='*', metavar='NAME=VALUE', help='fields of TrainingConfig')
-    parser.add_argument('--weights', type=Path, help='fusion: where to write the finished network (safetensors)')
+    parser.add_argument(
+        '--weights',
+        type=Path,
+        help='fusion: where to write the finished network (safetensors); detector: the file that gets the head',
+    )
+    parser.add_argument('--output', type=Path, help='detector: write here instead of into --weights')
     parser.set_defaults(run=run)
 
 
@@ -33,6 +38,12 @@ def run(options: argparse.Namespace) -> None:
         from hand3r_ros.training.scene_stage import train_scene
 
         train_scene(config)
+    elif config.stage == 'detector':
+        from hand3r_ros.training.detector_stage import train_detector
+
+        if options.weights is None:
+            raise ValueError('stage detector needs finished weights: give --weights weights/tiny.safetensors')
+        train_detector(config, options.weights, options.output)
     else:
         from hand3r_ros.training.fusion_stage import train_fusion
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from hand3r_ros.network.config import Hand3RConfig
+from hand3r_ros.network.detection.config import DetectionHeadConfig
 from hand3r_ros.network.hand.config import HandConfig
 from hand3r_ros.network.prompt import PromptConfig
 from hand3r_ros.network.scene.config import SceneConfig
@@ -18,6 +21,16 @@ def preset(name: str) -> Hand3RConfig:
     if name not in PRESETS:
         raise ValueError(f'preset must be one of {sorted(PRESETS)}, got {name!r}')
     return PRESETS[name]
+
+
+def with_detection_head(name: str) -> Hand3RConfig:
+    """The preset of that name with its hand detection head, for weights that have one.
+
+    Raises:
+        ValueError: there is no such preset.
+
+    """
+    return dataclasses.replace(preset(name), detection=DETECTION_HEADS[name])
 
 
 FULL = Hand3RConfig()
@@ -77,3 +90,9 @@ TINY = Hand3RConfig(
 not use them."""
 
 PRESETS = {'full': FULL, 'tiny': TINY}
+
+DETECTION_HEADS = {
+    'full': DetectionHeadConfig(stem_widths=(32, 64, 128), width=128, blocks=4),
+    'tiny': DetectionHeadConfig(),
+}
+"""Presets come without a head, because one that was not trained would be worse than none; see ``Hand3RConfig``."""

@@ -7,7 +7,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-STAGES = ('scene', 'hand', 'fusion')
+from hand3r_ros.network.checkpoints import RECOMMENDABLE_POSE_SOURCES
+
+STAGES = ('scene', 'hand', 'fusion', 'detector')
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class TrainingConfig:
     ``scene`` trains the scene stream from nothing on clips (pointmap and pose losses), ``hand`` the hand stream on
     single crops (paper eq. 7 plus rotation, shape and 2D terms, since there is no pretrained expert to start from),
     ``fusion`` the prompt encoder and the translation head on clips with hands (paper eq. 8); the hand stream is frozen
-    and the scene stream learns at ``scene_learning_rate``.
+    and the scene stream learns at ``scene_learning_rate``. ``detector`` adds the hand detection head to finished
+    weights.
     """
 
     stage: str
@@ -36,6 +39,9 @@ class TrainingConfig:
     checkpoint_every: int = 200
     seed: int = 0
     augmentation: float = 1.0  # of hand crops: 0 none, 1 full shifts, scales and turns
+    # Fusion only: what the node's pose_source 'auto' takes with these weights, written into their header. With the
+    # tiny preset feature tracks on the predicted points gave better poses than the pose head in every measurement.
+    pose_source: str = 'geometric'
     # Weights of the loss terms. The paper gives none; these balance the terms at the start of training.
     weight_keypoints: float = 20.0  # root-relative joints and vertices, metres
     weight_rotations: float = 1.0  # rotation matrices
@@ -48,6 +54,11 @@ class TrainingConfig:
     weight_translation: float = 10.0  # wrist position, metres
     gamma: float = 0.5  # paper eq. 8: scene losses against forgetting
     confidence_alpha: float = 0.2  # CUT3R's confidence regulariser
+    # Detector only. Training the encoder too changes the tokens that everything else was trained on: then `fusion`
+    # has to follow.
+    encoder_learning_rate: float = 0.0
+    smallest_visible: float = 0.25  # hands of which less is visible are neither to be found nor to be left out
+    weight_box: float = 1.0  # overlap and edges of boxes against heat maps
 
     def __post_init__(self) -> None:
         if self.stage not in STAGES:
@@ -57,6 +68,9 @@ class TrainingConfig:
                 raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
         if self.learning_rate <= 0.0:
             raise ValueError(f'learning_rate must be positive, got {self.learning_rate}')
+        if self.pose_source not in RECOMMENDABLE_POSE_SOURCES:
+            known = ', '.join(RECOMMENDABLE_POSE_SOURCES)
+            raise ValueError(f'pose_source must be one of {known}, got {self.pose_source!r}')
 
     def with_overrides(self, overrides: list[str]) -> TrainingConfig:
         """The configuration with ``NAME=VALUE`` strings applied; unknown names and wrong types are refused."""

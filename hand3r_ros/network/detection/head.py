@@ -9,6 +9,7 @@ own, because the centres of clasped hands share a cell.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -41,9 +42,7 @@ class DetectionHead(nn.Module):
         self.config = config
         self.upsampling = patch_size // config.stride
         widths = (3, *config.stem_widths)
-        self.stem = nn.Sequential(
-            *(_Halving(before, after) for before, after in zip(widths[:-1], widths[1:], strict=True))
-        )
+        self.stem = nn.Sequential(*(_Halving(before, after) for before, after in pairwise(widths)))
         self.detail_embedding = nn.Conv2d(widths[-1], config.width, 1)
         self.token_embedding = nn.Linear(token_width, config.width)
         self.blocks = nn.Sequential(*(_ResidualBlock(config.width) for _ in range(config.blocks)))
@@ -52,10 +51,8 @@ class DetectionHead(nn.Module):
         )
         self.heat = nn.Conv2d(config.width, SIDES, 1)
         self.edges = nn.Conv2d(config.width, SIDES * EDGES, 1)
-        nn.init.normal_(self.heat.weight, std=0.01)
-        nn.init.constant_(self.heat.bias, math.log(config.initial_score / (1.0 - config.initial_score)))
-        nn.init.normal_(self.edges.weight, std=0.01)
-        nn.init.zeros_(self.edges.bias)
+        _start_at(self.heat, math.log(config.initial_score / (1.0 - config.initial_score)))
+        _start_at(self.edges, 0.0)
 
     def forward(self, image: Tensor, scene: SceneTokens) -> HandMaps:
         """Image [B, 3, H, W] in [-1, 1] and its tokens to maps of (H / stride) x (W / stride) cells."""
@@ -80,6 +77,13 @@ class DetectionHead(nn.Module):
         rows, columns = distances.shape[2:4]
         centres = cell_centres(rows, columns, self.config.stride, distances.device)
         return torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], dim=-1)
+
+
+def _start_at(readout: nn.Conv2d, value: float) -> None:
+    """Almost the same value everywhere before training."""
+    assert readout.bias is not None
+    nn.init.normal_(readout.weight, std=0.01)
+    nn.init.constant_(readout.bias, value)
 
 
 class _Halving(nn.Sequential):
