@@ -149,7 +149,7 @@ def test_key_map_names_each_parameter_once_at_any_size(config: HandConfig) -> No
 
 def test_incomplete_or_foreign_checkpoints_are_refused() -> None:
     good = {name: 0 for name in checkpoint_key_map(SMALL)}
-    extras = {'mano.faces': 0, 'discriminator.x': 0, 'initialized': 0}
+    extras = {'mano.faces_tensor': 0, 'discriminator.D_conv1.bias': 0, 'initialized': 0}
     assert len(rename_checkpoint(good | extras, SMALL)) == len(good)
     lacking = {name: value for name, value in good.items() if name != 'backbone.pos_embed'}
     with pytest.raises(ValueError, match=r'1 \(backbone\.pos_embed\) missing, none unknown'):

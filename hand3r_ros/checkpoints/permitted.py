@@ -1,0 +1,63 @@
+"""Which names may occur in the pickle of a training checkpoint.
+
+The reader executes nothing whatever a pickle names (``hand3r_ros.inert_pickle``). This list is for the user: a file
+that names ``os.system`` was made to attack whoever loads it in the ordinary way, and should not pass as a checkpoint.
+Settings objects of the known training codes are allowed and ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from hand3r_ros.inert_pickle import Global, PickleProgramError
+
+_BUILTIN_TYPES = frozenset(
+    ('bool', 'bytearray', 'bytes', 'complex', 'dict', 'float', 'frozenset', 'int', 'list', 'object', 'set', 'slice')
+) | {'str', 'tuple'}
+_EXACT: Final = {
+    'builtins': _BUILTIN_TYPES,
+    '__builtin__': _BUILTIN_TYPES | {'long', 'unicode'},
+    'collections': frozenset(('OrderedDict', 'defaultdict', 'Counter', 'deque')),
+    '_codecs': frozenset(('encode',)),
+    'copyreg': frozenset(('_reconstructor',)),
+    'copy_reg': frozenset(('_reconstructor',)),
+    'argparse': frozenset(('Namespace',)),
+    'pathlib': frozenset(('Path', 'PosixPath', 'PurePath', 'PurePosixPath', 'WindowsPath', 'PureWindowsPath')),
+    'numpy': frozenset(('dtype', 'ndarray')),
+    'torch._tensor': frozenset(('_rebuild_from_type_v2',)),
+    'torch': frozenset(('Size', 'device', 'Tensor')),
+    'torch.storage': frozenset(('UntypedStorage', 'TypedStorage')),
+    'torch.nn.parameter': frozenset(('Parameter', 'Buffer')),
+}
+_PATTERNS: Final = tuple(
+    (re.compile(module), re.compile(name))
+    for module, name in (
+        (r'omegaconf(\.\w+)*', r'\w+'),
+        (r'yacs\.config', r'CfgNode'),
+        (r'typing', r'\w+'),
+        (r'torch', r'\w+Storage|b?float\d+|u?int\d+|bool|complex\d+'),
+        (r'torch\._utils', r'_rebuild_\w+'),
+        (r'numpy\.(_?core)\.multiarray', r'_reconstruct|scalar'),
+        (r'numpy\.dtypes', r'\w+'),
+        (r'torch\.(nn\.modules|optim)(\.\w+)*', r'[A-Z]\w*'),
+        (r'(pytorch_lightning|lightning|lightning_fabric)(\.\w+)*', r'[A-Z]\w*'),
+    )
+)
+
+
+def permit_checkpoint_names(found: Global) -> None:
+    """Lets the names of training checkpoints pass.
+
+    Raises:
+        PickleProgramError: it is another name.
+
+    """
+    if found.name in _EXACT.get(found.module, ()):
+        return
+    if any(module.fullmatch(found.module) and name.fullmatch(found.name) for module, name in _PATTERNS):
+        return
+    raise PickleProgramError(
+        f'it names {str(found)[:120]!r}, which no known checkpoint needs: the file is unsafe, or of another program. '
+        'Nothing of it was executed'
+    )

@@ -1,0 +1,92 @@
+"""Opens a checkpoint that ``torch.save`` wrote, without executing anything from it.
+
+``torch.load(weights_only=True)`` refuses the published files, because beside their tensors they carry settings objects
+of packages that need not be installed (omegaconf, yacs); any more permissive loading would run what the file says.
+Here the pickle is read by ``hand3r_ros.inert_pickle``, in which those objects are records without meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hand3r_ros.checkpoints.archive import TorchArchive
+from hand3r_ros.checkpoints.errors import CheckpointError
+from hand3r_ros.checkpoints.identify import require_zip
+from hand3r_ros.checkpoints.permitted import permit_checkpoint_names
+from hand3r_ros.checkpoints.tensors import StoredTensor, entries_of, stored_tensor
+from hand3r_ros.inert_pickle import PickleProgramError, read_pickle
+
+PARAMETER_ENTRIES = ('model', 'state_dict')
+"""Where training codes put the parameters: CUT3R and its relatives, Lightning."""
+
+
+@dataclass(frozen=True)
+class TorchCheckpoint:
+    """An open checkpoint."""
+
+    archive: TorchArchive
+    tensors: Mapping[str, StoredTensor]
+    """The parameters by name."""
+    content: Mapping[Any, Any]
+    """Everything in the file, as records."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.archive.path
+
+
+@contextmanager
+def open_checkpoint(path: Path) -> Iterator[TorchCheckpoint]:
+    """The checkpoint, open for reading its tensors.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, unsafe, or no checkpoint with parameters by name.
+
+    """
+    require_zip(path)
+    with TorchArchive(path) as archive:
+        try:
+            content = read_pickle(archive.pickle, permit_checkpoint_names)
+        except PickleProgramError as error:
+            raise CheckpointError(f'{path} is refused: {error}') from error
+        entries = entries_of(content)
+        if entries is None:
+            raise CheckpointError(
+                f'{path} is a torch file, but holds {_name_of(content)} instead of parameters by name: '
+                'a checkpoint of a training run is expected'
+            )
+        yield TorchCheckpoint(archive, _parameters(entries, path), entries)
+
+
+def _parameters(entries: Mapping[Any, Any], path: Path) -> Mapping[str, StoredTensor]:
+    for name in PARAMETER_ENTRIES:
+        inner = entries_of(entries.get(name))
+        if inner:
+            return _tensors(inner, path)
+    found = _tensors(entries, path)
+    if not found:
+        names = ', '.join(repr(str(name)[:40]) for name in list(entries)[:8] if isinstance(name, str))
+        raise CheckpointError(f'{path} is a torch checkpoint without parameters; it has the entries {names or "none"}')
+    return found
+
+
+def _tensors(entries: Mapping[Any, Any], path: Path) -> dict[str, StoredTensor]:
+    tensors: dict[str, StoredTensor] = {}
+    for name, value in entries.items():
+        try:
+            tensor = stored_tensor(value)
+        except CheckpointError as error:
+            raise CheckpointError(f'{path}: {str(name)[:120]!r} is {error}') from error
+        if tensor is not None and isinstance(name, str):
+            tensors[name] = tensor
+    return tensors
+
+
+def _name_of(value: Any) -> str:
+    function = getattr(value, 'function', None)
+    return f'a {function}' if function is not None else f'a {type(value).__name__}'
