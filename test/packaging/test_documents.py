@@ -32,7 +32,7 @@ def test_relative_links_lead_somewhere(document):
 
 def test_every_topic_of_the_node_is_in_the_readme():
     readme = (ROOT / 'README.md').read_text()
-    outputs = (ROOT / 'hand3r_ros' / 'node' / 'outputs.py').read_text()
+    outputs = (ROOT / 'hand3r_ros' / 'node' / 'topics.py').read_text()
     services = (ROOT / 'hand3r_ros' / 'node' / 'services.py').read_text()
     names = set(re.findall(r"'(~/[a-z_/]+)'", outputs + services))
     assert {'~/hands', '~/map', '~/reset'} <= names
