@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.media import IMAGE_SUFFIXES, MediaError, image_files, open_video, read_image, video_rate
 from hand3r_ros.online.results import HandResult
 
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff')
-
-
-class SourceError(ValueError):
-    """The frames cannot be had; the message names the file and what to do."""
+SourceError = MediaError
+"""The frames cannot be had; the message names the file and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +68,7 @@ class VideoSource:
 
     def __init__(self, path: Path, options: RealImages) -> None:
         self._path, self._options = path, options
-        capture = self._open()
-        own_rate = float(capture.get(cv2.CAP_PROP_FPS))
-        readable, _ = capture.read()
-        capture.release()
-        if not readable:
-            raise SourceError(f'{path} has no frame that can be read: give a video that OpenCV opens (mp4, avi, mkv)')
-        self._own_rate = own_rate if 0.5 < own_rate < 1000.0 else 30.0
+        self._own_rate = video_rate(path)
         self.fps = options.fps or self._own_rate
 
     @property
@@ -87,7 +78,7 @@ class VideoSource:
 
     def frames(self) -> Iterator[SourceFrame]:
         """All frames, or as many as the options say."""
-        capture = self._open()
+        capture = open_video(self._path)
         step = max(self._own_rate / self.fps, 1.0)
         position, given = 0, 0
         try:
@@ -103,14 +94,6 @@ class VideoSource:
         finally:
             capture.release()
 
-    def _open(self) -> cv2.VideoCapture:
-        capture = cv2.VideoCapture(str(self._path))
-        if not capture.isOpened():
-            raise SourceError(
-                f'{self._path} cannot be opened as a video: give a file that OpenCV opens (mp4, avi, mkv)'
-            )
-        return capture
-
 
 class ImageSource:
     """Image files, in the order given."""
@@ -118,7 +101,7 @@ class ImageSource:
     def __init__(self, paths: list[Path], options: RealImages) -> None:
         self._paths, self._options = paths, options
         self.fps = options.fps or 5.0
-        _read_image(paths[0])
+        read_image(paths[0])
 
     @property
     def description(self) -> str:
@@ -130,7 +113,7 @@ class ImageSource:
         """One after the other; one image alone is repeated as often as the options say."""
         paths = self._paths * max(self._options.frames, 1) if len(self._paths) == 1 else self._paths
         for path in paths[: self._options.frames or None]:
-            yield _source_frame(_read_image(path), self._options)
+            yield _source_frame(read_image(path), self._options)
 
 
 def open_images(path: Path, options: RealImages) -> VideoSource | ImageSource:
@@ -141,27 +124,12 @@ def open_images(path: Path, options: RealImages) -> VideoSource | ImageSource:
     """
     path = path.expanduser()
     if path.is_dir():
-        found = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
-        if not found:
-            raise SourceError(f'folder {path} holds no image ({", ".join(IMAGE_SUFFIXES)})')
-        return ImageSource(sorted(found, key=_natural_order), options)
+        return ImageSource(image_files(path), options)
     if not path.is_file():
         raise SourceError(f'{path} does not exist: give a video, an image or a folder of images')
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageSource([path], options)
     return VideoSource(path, options)
-
-
-def _natural_order(path: Path) -> list[tuple[int, str]]:
-    """Sorts image_2 before image_10."""
-    return [(int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', path.name.lower())]
-
-
-def _read_image(path: Path) -> NDArray[np.uint8]:
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise SourceError(f'{path} is not an image that OpenCV can read')
-    return np.asarray(pixels, np.uint8)
 
 
 def _source_frame(pixels_bgr: NDArray, options: RealImages) -> SourceFrame:

@@ -1,0 +1,59 @@
+"""Videos and image files: which there are, in what order, and how they are opened. No ROS."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff')
+FALLBACK_RATE = 30.0
+"""Hz, of videos that do not say theirs."""
+
+
+class MediaError(ValueError):
+    """A file or folder cannot be used; the message names it and says what to do."""
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images of a folder in natural order (``image_2`` before ``image_10``); raises MediaError if there is none."""
+    found = [file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
+    if not found:
+        raise MediaError(f'folder {folder} holds no image ({", ".join(IMAGE_SUFFIXES)})')
+    return sorted(found, key=_natural_order)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """(H, W, 3) BGR, as OpenCV keeps images; raises MediaError when the file is no image."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise MediaError(f'{path} is not an image that OpenCV can read')
+    return np.asarray(pixels, np.uint8)
+
+
+def open_video(path: Path) -> cv2.VideoCapture:
+    """The opened video; the caller releases it. Raises MediaError when it cannot be opened."""
+    capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise MediaError(f'{path} cannot be opened as a video: give a file that OpenCV opens (mp4, avi, mkv)')
+    return capture
+
+
+def video_rate(path: Path) -> float:
+    """Frames per second of a video that has at least one readable frame; raises MediaError otherwise."""
+    capture = open_video(path)
+    try:
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
+        readable, _ = capture.read()
+    finally:
+        capture.release()
+    if not readable:
+        raise MediaError(f'{path} has no frame that can be read: give a video that OpenCV opens (mp4, avi, mkv)')
+    return rate if 0.5 < rate < 1000.0 else FALLBACK_RATE
+
+
+def _natural_order(path: Path) -> list[tuple[int, str]]:
+    return [(int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', path.name.lower())]
