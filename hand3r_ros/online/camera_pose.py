@@ -93,12 +93,13 @@ class GivenPose:
         return PoseEstimate(self._last, tracked=False)
 
 
-def make_pose_source(config: ReconstructorConfig) -> PoseSource:
-    """The configured pose source."""
+def make_pose_source(config: ReconstructorConfig, recommended: str) -> PoseSource:
+    """The configured pose source; ``recommended`` is what 'auto' stands for."""
     T_world_first = first_camera_in_world(config.initial_camera_pose)
-    if config.pose_source == 'network':
+    name = recommended if config.pose_source == 'auto' else config.pose_source
+    if name == 'network':
         return NetworkPose(T_world_first)
-    if config.pose_source == 'geometric':
+    if name == 'geometric':
         from hand3r_ros.online.geometric_pose import GeometricPose
 
         return GeometricPose(T_world_first, config.geometric_pose)

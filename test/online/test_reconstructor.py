@@ -28,11 +28,11 @@ def state_of(reconstructor):
     """Everything a refused frame must not touch."""
     cloud = reconstructor.map.snapshot()
     return (
-        float(reconstructor._state.tokens.sum()),
+        float(reconstructor._session.scene.tokens.sum()),
         reconstructor.session_id,
-        reconstructor._frame_index,
-        reconstructor._last_stamp_ns,
-        frozenset(reconstructor._tracker.track_ids),
+        reconstructor._session.frame_index,
+        reconstructor._session.last_stamp_ns,
+        frozenset(reconstructor._parts.tracker.track_ids),
         cloud.points.tobytes(),
         cloud.counts.tobytes(),
     )
@@ -240,7 +240,7 @@ def test_another_resolution_starts_a_new_session(two_hands):
     result = send(reconstructor, half_size(two_hands[3]), 3)
     assert (result.session_id, result.frame_index) == (2, 0)
     assert 'resolution changed from 448 x 320 to 224 x 160' in reconstructor.reset_reason
-    assert float(reconstructor._state.tokens.sum()) == 1.0
+    assert float(reconstructor._session.scene.tokens.sum()) == 1.0
     assert reconstructor.map.snapshot().counts.max() == 1
     assert np.allclose(result.T_world_camera[:3, 3], 0.0)
 

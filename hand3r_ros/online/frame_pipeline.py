@@ -1,0 +1,235 @@
+"""The way of one frame: prepare the image, find hands, one step of the network, camera pose, hands in the world, map.
+
+Whatever is wrong with a frame shows before the new session is returned, so a refused frame leaves the old one valid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand3r_ros.geometry import Intrinsics, invert_transform, unproject_depth
+from hand3r_ros.hand_model.layer import HandLayer
+from hand3r_ros.hand_model.sides import HandSide
+from hand3r_ros.network.hand.crop import HandCrop
+from hand3r_ros.network.types import HandBoxes
+from hand3r_ros.online.camera_pose import PoseEstimate, PoseObservation
+from hand3r_ros.online.config import MapConfig, ReconstructorConfig
+from hand3r_ros.online.detection.boxes import select_hands
+from hand3r_ros.online.errors import FrameRejected
+from hand3r_ros.online.hand_mask import box_mask, forearm_mask, hand_mask
+from hand3r_ros.online.inference import NetworkOutput, NetworkRunner
+from hand3r_ros.online.intrinsics import CameraResolver, FrameCameras
+from hand3r_ros.online.mapping import VoxelMap, mappable_pixels, world_points
+from hand3r_ros.online.placement import PlacedHand, SceneView, hand_faces, hand_result, place_hands
+from hand3r_ros.online.preparation import ImageGeometry, resize_and_crop
+from hand3r_ros.online.results import (
+    CameraFrame,
+    FrameResult,
+    HandDetection,
+    HandResult,
+    StageSeconds,
+    TrackingState,
+)
+from hand3r_ros.online.session import Session
+from hand3r_ros.online.session_parts import SessionParts
+from hand3r_ros.online.stage_clock import StageClock
+from hand3r_ros.online.tracking import HandObservation
+
+
+@dataclass(frozen=True)
+class _PreparedFrame:
+    """A frame with its network image and the hands to look at."""
+
+    frame: CameraFrame
+    geometry: ImageGeometry
+    image: NDArray[np.uint8]  # (h, w, 3) RGB, network image
+    detections: tuple[HandDetection, ...]
+    crops: list[HandCrop]
+    boxes: HandBoxes
+
+
+class FramePipeline:
+    """Takes a session one frame further; keeps nothing between frames."""
+
+    def __init__(self, runner: NetworkRunner, hand_layer: HandLayer) -> None:
+        self._runner = runner
+        self._hand_layer = hand_layer.to(runner.device).eval()
+        self._faces = hand_faces(hand_layer)
+
+    def run(
+        self, frame: CameraFrame, session: Session, parts: SessionParts, config: ReconstructorConfig
+    ) -> tuple[Session, FrameResult]:
+        """The session after ``frame``, and what the frame showed.
+
+        Raises:
+            FrameRejected: the frame cannot be used; ``session`` stays the valid one.
+
+        """
+        clock = StageClock()
+        height, width = frame.image.shape[:2]
+        with clock.stage('detect'):
+            found = parts.detector.detect(frame, session.previous_hands)
+            detections = select_hands(found, width, height, config.max_hands, config.detection)
+        with clock.stage('prepare'):
+            prepared = self._prepare(frame, detections)
+        with clock.stage('network'):
+            output = self._runner.step(session.scene, prepared.image, prepared.boxes)
+        with clock.stage('hands'):
+            cameras = _resolve_cameras(parts.cameras, prepared, output)
+            placed = self._place(prepared, output, cameras, config)
+            moving = _moving(prepared, placed, cameras, config.map.hand_margin)
+        with clock.stage('pose'):
+            points = _points_camera(output, cameras)
+            pose = parts.pose_source.update(_pose_observation(prepared, output, points, cameras, moving))
+        with clock.stage('hands'):
+            hands = _hand_results(prepared, placed, pose.T_world_camera, cameras.source, parts, config)
+            mask = hand_mask([hand.vertices_camera for hand in hands], self._faces, cameras.network)
+        with clock.stage('mapping'):
+            if config.map.enabled and pose.tracked:
+                _add_to_map(parts.map, points, output.confidence, prepared.image, moving | mask, pose, config.map)
+        result = FrameResult(
+            stamp_ns=frame.stamp_ns,
+            frame_index=session.frame_index,
+            session_id=session.session_id,
+            state=_tracking_state(pose, cameras),
+            T_world_camera=pose.T_world_camera,
+            hands=hands,
+            points_camera=points,
+            confidence=output.confidence,
+            colors=prepared.image,
+            hand_mask=mask,
+            intrinsics=cameras.network,
+            seconds=StageSeconds(**clock.seconds),
+        )
+        after = replace(
+            session,
+            scene=output.state,
+            frame_index=session.frame_index + 1,
+            last_stamp_ns=frame.stamp_ns,
+            resolution=(width, height),
+            previous_hands=hands,
+        )
+        return after, result
+
+    def warm_up(self, width: int, height: int, config: ReconstructorConfig) -> None:
+        """One step on a blank image with one hand, outside of any session: compiles and allocates what is needed."""
+        image = np.zeros((height, width, 3), np.uint8)
+        box = np.array([0.4 * width, 0.4 * height, 0.6 * width, 0.6 * height])
+        hand = (HandDetection(box, HandSide.RIGHT, score=1.0),)
+        prepared = self._prepare(CameraFrame(image, 0, detections=hand), hand)
+        output = self._runner.step(self._runner.init_state(), prepared.image, prepared.boxes)
+        camera = Intrinsics.from_field_of_view(60.0, width, height)
+        cameras = FrameCameras(camera, prepared.geometry.intrinsics_to_network(camera), True)
+        placed = [hand for hand in self._place(prepared, output, cameras, config) if hand is not None]
+        hand_mask([hand.vertices_camera for hand in placed], self._faces, cameras.network)
+
+    def _prepare(self, frame: CameraFrame, detections: tuple[HandDetection, ...]) -> _PreparedFrame:
+        network = self._runner.config
+        height, width = frame.image.shape[:2]
+        try:
+            geometry = ImageGeometry.for_image(width, height, network.image_long_side, network.scene.patch_size)
+        except ValueError as error:
+            raise FrameRejected(str(error)) from error
+        crops = self._runner.cut_crops(frame.image, detections)
+        boxes = self._runner.hand_boxes(detections, crops, geometry)
+        return _PreparedFrame(frame, geometry, resize_and_crop(frame.image, geometry), detections, crops, boxes)
+
+    def _place(
+        self, prepared: _PreparedFrame, output: NetworkOutput, cameras: FrameCameras, config: ReconstructorConfig
+    ) -> list[PlacedHand | None]:
+        sides = [hand.side for hand in prepared.detections]
+        scene = SceneView(output.points_camera[..., 2], cameras.network, cameras.source)
+        return place_hands(output.hands, prepared.crops, sides, self._hand_layer, scene, config.placement)
+
+
+def _resolve_cameras(resolver: CameraResolver, prepared: _PreparedFrame, output: NetworkOutput) -> FrameCameras:
+    given = prepared.frame.intrinsics
+    try:
+        return resolver.resolve(given, prepared.geometry, output.points_camera, output.confidence)
+    except ValueError as error:
+        raise FrameRejected(f'the camera is not calibrated and its focal length stays unknown: {error}') from error
+
+
+def _points_camera(output: NetworkOutput, cameras: FrameCameras) -> NDArray[np.float32]:
+    """(h, w, 3) the predicted points; those of a calibrated camera lie on its rays, at the predicted depth."""
+    if not cameras.calibrated:
+        return output.points_camera
+    return unproject_depth(output.points_camera[..., 2], cameras.network).astype(np.float32)
+
+
+def _moving(
+    prepared: _PreparedFrame, placed: list[PlacedHand | None], cameras: FrameCameras, margin: float
+) -> NDArray[np.bool_]:
+    """(h, w) True in and around hand boxes and along forearms, where things move."""
+    geometry = prepared.geometry
+    boxes = np.array([hand.box for hand in prepared.detections]).reshape(-1, 4)
+    near = box_mask(geometry.boxes_to_network(boxes), margin, geometry.width, geometry.height)
+    return near | forearm_mask([hand.keypoints_camera for hand in placed if hand is not None], cameras.network)
+
+
+def _pose_observation(
+    prepared: _PreparedFrame,
+    output: NetworkOutput,
+    points: NDArray[np.float32],
+    cameras: FrameCameras,
+    moving: NDArray[np.bool_],
+) -> PoseObservation:
+    return PoseObservation(
+        image=prepared.frame.image,
+        geometry=prepared.geometry,
+        T_network_camera=output.T_network_camera,
+        points_camera=points,
+        confidence=output.confidence,
+        source_intrinsics=cameras.source,
+        moving=moving,
+        T_world_camera=prepared.frame.T_world_camera,
+    )
+
+
+def _hand_results(
+    prepared: _PreparedFrame,
+    placed: list[PlacedHand | None],
+    T_world_camera: NDArray[np.floating],
+    camera: Intrinsics,
+    parts: SessionParts,
+    config: ReconstructorConfig,
+) -> tuple[HandResult, ...]:
+    """Identities, smoothing, world coordinates."""
+    stamp_ns = prepared.frame.stamp_ns
+    pairs = [(d, hand) for d, hand in zip(prepared.detections, placed, strict=True) if hand is not None]
+    observations = [
+        HandObservation(d.side, d.box, (T_world_camera @ hand.T_camera_wrist)[:3, 3], d.track_id) for d, hand in pairs
+    ]
+    track_ids = parts.tracker.update(observations, stamp_ns)
+    parts.smoother.keep_only(parts.tracker.track_ids)
+    results = []
+    for (detection, hand), track_id in zip(pairs, track_ids, strict=True):
+        if config.smoothing.enabled:
+            T_world_wrist = parts.smoother.update(track_id, T_world_camera @ hand.T_camera_wrist, stamp_ns)
+            hand = hand.moved_to(invert_transform(T_world_camera) @ T_world_wrist)
+        results.append(hand_result(detection, hand, track_id, T_world_camera, camera))
+    return tuple(results)
+
+
+def _add_to_map(
+    voxels: VoxelMap,
+    points: NDArray[np.float32],
+    confidence: NDArray[np.float32],
+    colors: NDArray[np.uint8],
+    hands: NDArray[np.bool_],
+    pose: PoseEstimate,
+    settings: MapConfig,
+) -> None:
+    keep = mappable_pixels(points, confidence, settings)
+    if settings.exclude_hands:
+        keep &= ~hands
+    voxels.add(world_points(points, pose.T_world_camera, keep), colors[keep])
+
+
+def _tracking_state(pose: PoseEstimate, cameras: FrameCameras) -> TrackingState:
+    if not pose.tracked:
+        return TrackingState.LOST
+    return TrackingState.OK if cameras.calibrated else TrackingState.UNCALIBRATED

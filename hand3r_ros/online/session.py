@@ -1,0 +1,49 @@
+"""What a session has come to: everything that grows from frame to frame, apart from the parts that keep their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hand3r_ros.network.types import SceneState
+from hand3r_ros.online.config import ReconstructorConfig
+from hand3r_ros.online.errors import FrameRejected
+from hand3r_ros.online.results import CameraFrame, HandResult
+
+
+@dataclass(frozen=True)
+class Session:
+    """One stretch of frames that share a world frame; every frame makes a new one of these."""
+
+    session_id: int
+    reason: str
+    """Why it began."""
+    scene: SceneState
+    """The network's recurrent state."""
+    frame_index: int = 0
+    """Of the next frame."""
+    last_stamp_ns: int | None = None
+    resolution: tuple[int, int] | None = None  # width, height of the source image
+    previous_hands: tuple[HandResult, ...] = ()
+
+
+def reason_to_restart(session: Session, frame: CameraFrame, config: ReconstructorConfig) -> str | None:
+    """Why ``frame`` cannot belong to this session; None when it can.
+
+    Raises:
+        FrameRejected: its stamp goes back and the settings do not take that for a new session.
+
+    """
+    height, width = frame.image.shape[:2]
+    if session.resolution is not None and session.resolution != (width, height):
+        old = session.resolution
+        return f'resolution changed from {old[0]} x {old[1]} to {width} x {height}'
+    if session.last_stamp_ns is None:
+        return None
+    seconds = (frame.stamp_ns - session.last_stamp_ns) * 1e-9
+    if seconds < 0.0:
+        if not config.reset_on_time_jump:
+            raise FrameRejected(f'its stamp is {-seconds:.3f} s older than that of the frame before')
+        return f'time jumped back by {-seconds:.3f} s'
+    if 0.0 < config.reset_after_gap < seconds:
+        return f'no frame for {seconds:.3f} s'
+    return None
