@@ -71,26 +71,35 @@ def save_network(path: Path | str, network: Hand3R, metadata: Mapping[str, Any],
 
     """
     path = Path(path)
-    if absent := [key for key in REQUIRED_METADATA if not isinstance(metadata.get(key), str)]:
-        raise ValueError(f'metadata of {path} must name {absent} as text')
-    _check_pose_source(metadata)
-    try:
-        header = json.dumps(
-            {
-                'metadata': dict(metadata),
-                'config': dataclasses.asdict(network.config),
-                'config_hash': config_hash(network.config),
-            }
-        )
-    except TypeError as error:
-        raise ValueError(f'metadata of {path} must consist of JSON values: {error}') from error
+    header = weights_header(network.config, metadata, path)
     tensors = {
         name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
         for name, tensor in network.state_dict().items()
     }
     temporary = path.with_name(path.name + '.tmp')
-    save_file(tensors, temporary, metadata={HEADER_KEY: header})
+    save_file(tensors, temporary, metadata=header)
     temporary.replace(path)
+
+
+def weights_header(config: Hand3RConfig, metadata: Mapping[str, Any], path: Path | str) -> dict[str, str]:
+    """What the header of a weights file says beside its tensors; ``path`` is for messages.
+
+    Raises:
+        ValueError: as ``save_network``.
+
+    """
+    if absent := [key for key in REQUIRED_METADATA if not isinstance(metadata.get(key), str)]:
+        raise ValueError(f'metadata of {path} must name {absent} as text')
+    _check_pose_source(metadata)
+    content = {
+        'metadata': dict(metadata),
+        'config': dataclasses.asdict(config),
+        'config_hash': config_hash(config),
+    }
+    try:
+        return {HEADER_KEY: json.dumps(content)}
+    except TypeError as error:
+        raise ValueError(f'metadata of {path} must consist of JSON values: {error}') from error
 
 
 def load_network(weights_dir: Path | str, preset: str) -> tuple[Hand3R, WeightsInfo]:
@@ -133,7 +142,7 @@ def read_weights_info(path: Path | str) -> WeightsInfo:
     if not path.is_file():
         raise WeightsError(
             f'weights file {path} does not exist: check the parameter weights_dir, or make the file with '
-            '`hand3r train` or `hand3r convert`'
+            '`hand3r train` or `hand3r convert`; `hand3r weights` lists what is found and where the rest comes from'
         )
     try:
         with safe_open(path, framework='pt') as file:
