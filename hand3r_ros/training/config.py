@@ -3,39 +3,52 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from hand3r_ros.network.checkpoints import RECOMMENDABLE_POSE_SOURCES
 
 STAGES = ('scene', 'hand', 'fusion', 'detector')
+PRECISIONS = ('float32', 'bfloat16')
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """One stage of training.
 
-    ``scene`` trains the scene stream from nothing on clips (pointmap and pose losses), ``hand`` the hand stream on
-    single crops (paper eq. 7 plus rotation, shape and 2D terms, since there is no pretrained expert to start from),
-    ``fusion`` the prompt encoder and the translation head on clips with hands (paper eq. 8); the hand stream is frozen
-    and the scene stream learns at ``scene_learning_rate``. ``detector`` adds the hand detection head to finished
-    weights.
+    ``scene`` trains the scene stream on clips (pointmap and pose losses), from nothing. ``hand`` trains the hand
+    stream on single crops: from nothing with rotation, shape and 2D terms beside the paper's eq. 7, or, with
+    ``start_from`` and ``train_backbone: false``, only the MANO head of a pretrained expert (the paper's stage 1).
+    ``fusion`` trains the prompt encoder and the translation head on clips with hands (eq. 8, the paper's stage 2); the
+    hand stream is frozen and the scene stream learns at ``scene_learning_rate``. ``detector`` adds the hand detection
+    head to finished weights.
     """
 
     stage: str
     preset: str = 'tiny'
-    data: str = 'data/rendered'  # written by ``hand3r train render``
+    data: str = 'data/rendered'  # written by ``hand3r render``
     out: str = 'out/training'
+    start_from: str = ''  # weights file (safetensors) whose streams to start from; empty: from nothing
+    mano: str = ''  # MANO_RIGHT.pkl; empty: the open hand
     steps: int = 4000
-    batch: int = 64  # crops (hand) or clips (scene, fusion)
+    batch: int = 64  # crops (hand), clips (scene, fusion) or images (detector), per process
     clip_frames: int = 4  # frames per clip, in time order
+    truncate_frames: int = 0  # gradients flow through so many frames of the recurrent state; 0: through the whole clip
     learning_rate: float = 5e-4
-    scene_learning_rate: float = 1e-4  # fusion only: the scene stream has to learn to look at prompts
+    scene_learning_rate: float = 1e-4  # fusion only: the scene stream has to learn to look at prompts; 0: frozen
+    train_backbone: bool = True  # hand only: False trains the MANO head alone
     warmup_steps: int = 200
     weight_decay: float = 0.05
     gradient_clip: float = 1.0
+    device: str = 'auto'  # auto, cpu or cuda
+    precision: str = 'float32'  # of the network: float32 or bfloat16; losses are always float32
+    checkpoint_activations: bool = False  # compute every frame twice and keep little: long clips in little memory
     threads: int = 1  # more threads than free cores make every step slower
+    workers: int = 0  # processes that make batches; 0: the training process makes them itself
     checkpoint_every: int = 200
     seed: int = 0
     augmentation: float = 1.0  # of hand crops: 0 none, 1 full shifts, scales and turns
@@ -52,6 +65,8 @@ class TrainingConfig:
     weight_reprojection: float = 4.0  # crop units, 1 = crop side
     weight_pose: float = 1.0  # camera pose against pointmap
     weight_translation: float = 10.0  # wrist position, metres
+    weight_absolute: float = 2.0  # keypoints in the camera frame, metres
+    weight_image: float = 10.0  # keypoints in the image, in units of the focal length
     gamma: float = 0.5  # paper eq. 8: scene losses against forgetting
     confidence_alpha: float = 0.2  # CUT3R's confidence regulariser
     # Detector only. Training the encoder too changes the tokens that everything else was trained on: then `fusion`
@@ -66,27 +81,80 @@ class TrainingConfig:
         for name in ('steps', 'batch', 'clip_frames', 'threads', 'checkpoint_every'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
+        for name in ('truncate_frames', 'workers', 'warmup_steps', 'scene_learning_rate', 'encoder_learning_rate'):
+            if getattr(self, name) < 0:
+                raise ValueError(f'{name} must not be negative, got {getattr(self, name)}')
+        if self.truncate_frames > self.clip_frames:
+            raise ValueError(
+                f'truncate_frames ({self.truncate_frames}) must not exceed clip_frames ({self.clip_frames})'
+            )
+        if self.precision not in PRECISIONS:
+            raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {self.precision!r}')
+        if not self.train_backbone and not self.start_from:
+            raise ValueError('train_backbone=false needs start_from: a backbone that stays as it is must come trained')
         if self.learning_rate <= 0.0:
             raise ValueError(f'learning_rate must be positive, got {self.learning_rate}')
         if self.pose_source not in RECOMMENDABLE_POSE_SOURCES:
             known = ', '.join(RECOMMENDABLE_POSE_SOURCES)
             raise ValueError(f'pose_source must be one of {known}, got {self.pose_source!r}')
 
+    @classmethod
+    def load(cls, path: Path, stage: str) -> TrainingConfig:
+        """The configuration of a YAML file: a mapping of field names; fields it leaves out keep their defaults.
+
+        Raises:
+            ValueError: the file is no such mapping, names unknown fields or another stage, or its values contradict.
+            FileNotFoundError: there is no such file.
+
+        """
+        try:
+            content = yaml.safe_load(path.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f'{path} is no YAML file: {error}') from error
+        if not isinstance(content, Mapping):
+            raise ValueError(f'{path} must hold NAME: VALUE lines, found {type(content).__name__}')
+        if content.get('stage', stage) != stage:
+            raise ValueError(f'{path} is for stage {content["stage"]!r}, not {stage!r}')
+        try:
+            return cls(stage).with_values({name: value for name, value in content.items() if name != 'stage'})
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from error
+
     def with_overrides(self, overrides: list[str]) -> TrainingConfig:
         """The configuration with ``NAME=VALUE`` strings applied; unknown names and wrong types are refused."""
-        types = {field.name: type(getattr(self, field.name)) for field in dataclasses.fields(self)}
-        values: dict[str, object] = {}
+        values: dict[str, Any] = {}
         for override in overrides:
             name, separator, text = override.partition('=')
-            if not separator or name not in types:
-                known = ', '.join(sorted(types))
-                raise ValueError(f'override {override!r} must be NAME=VALUE with NAME one of: {known}')
-            try:
-                values[name] = types[name](text)
-            except ValueError as error:
-                raise ValueError(f'{name} must be a {types[name].__name__}, got {text!r}') from error
-        return dataclasses.replace(self, **values)  # type: ignore[arg-type]
+            if not separator:
+                raise ValueError(f'override {override!r} must be NAME=VALUE')
+            values[name] = text
+        return self.with_values(values)
+
+    def with_values(self, values: Mapping[str, Any]) -> TrainingConfig:
+        """The configuration with fields replaced; text is converted to the type of the field.
+
+        Raises:
+            ValueError: a name is unknown, a value is of the wrong type, or the values contradict each other.
+
+        """
+        types = {field.name: type(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        if unknown := [str(name) for name in values if name not in types]:
+            raise ValueError(f'unknown {", ".join(unknown)}; the fields are: {", ".join(sorted(types))}')
+        return dataclasses.replace(self, **{name: _converted(name, v, types[name]) for name, v in values.items()})
 
     def save(self, path: Path) -> None:
-        """Writes the configuration as JSON."""
-        path.write_text(json.dumps(dataclasses.asdict(self), indent=1))
+        """Writes the configuration as YAML, which ``load`` reads."""
+        path.write_text(yaml.safe_dump(dataclasses.asdict(self), sort_keys=False))
+
+
+def _converted(name: str, value: Any, wanted: type) -> Any:
+    """A value as the type of its field. YAML reads 1e-3 as text and 1 as an integer, both are fine for a number."""
+    truths = {'true': True, 'false': False}
+    try:
+        if wanted is bool:
+            return value if isinstance(value, bool) else truths[str(value).lower()]
+        if isinstance(value, bool) or (wanted is int and isinstance(value, float)):
+            raise ValueError
+        return wanted(value)
+    except (ValueError, TypeError, KeyError):
+        raise ValueError(f'{name} must be a {wanted.__name__}, got {value!r}') from None

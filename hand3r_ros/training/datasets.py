@@ -38,6 +38,7 @@ class ClipFrame:
     camera_pose: Tensor  # [B, 7] tx ty tz qw qx qy qz, in the first camera of the clip
     hands: HandBoxes
     hand_wrist: Tensor  # [N, 3] m, camera frame
+    hand_keypoints: Tensor  # [N, 21, 3] m, camera frame
 
 
 class HandDataset:
@@ -114,10 +115,10 @@ class ClipDataset:
         fx, fy, cx, cy = torch.from_numpy(np.array(arrays['intrinsics'][rows]))[:, :, None, None].unbind(1)
         v, u = torch.meshgrid(torch.arange(depth.shape[1]), torch.arange(depth.shape[2]), indexing='ij')
         points = torch.stack([(u - cx) / fx * depth, (v - cy) / fy * depth, depth], dim=-1)
-        hands, wrist = self._hands(rows, frames)
-        return ClipFrame(images * 2.0 - 1.0, points, depth > 0.0, torch.from_numpy(poses), hands, wrist)
+        hands, wrist, keypoints = self._hands(rows, frames)
+        return ClipFrame(images * 2.0 - 1.0, points, depth > 0.0, torch.from_numpy(poses), hands, wrist, keypoints)
 
-    def _hands(self, rows: NDArray, frames: NDArray) -> tuple[HandBoxes, Tensor]:
+    def _hands(self, rows: NDArray, frames: NDArray) -> tuple[HandBoxes, Tensor, Tensor]:
         arrays = self.data.arrays
         usable = arrays['hand_valid'][rows, frames] & (arrays['hand_visible'][rows, frames] >= self.smallest_visible)
         batch, slot = np.nonzero(usable)
@@ -131,4 +132,4 @@ class ClipDataset:
             torch.from_numpy(slot == 1),
             torch.from_numpy(batch.astype(np.int64)),
         )
-        return boxes, torch.from_numpy(arrays['hand_wrist'][where])
+        return boxes, torch.from_numpy(arrays['hand_wrist'][where]), torch.from_numpy(arrays['hand_keypoints'][where])

@@ -9,15 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hand3r_ros.network.checkpoints import WeightsError, load_network, save_network
+from hand3r_ros.network.checkpoints import WeightsError, WeightsInfo, save_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import with_detection_head
 from hand3r_ros.network.types import Frame
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.detection_data import DetectionBatch, DetectionDataset
 from hand3r_ros.training.detection_losses import box_losses, detection_targets, heat_loss
-from hand3r_ros.training.loop import TrainingLoop
 from hand3r_ros.training.rendered_data import RenderedData
+from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -49,54 +49,60 @@ def detection_losses(network: Hand3R, batch: DetectionBatch, config: TrainingCon
     return {'total': heat + config.weight_box * (overlap + edges), 'heat': heat, 'giou': overlap, 'edges': edges}
 
 
-def train_detector(config: TrainingConfig, weights: Path, output: Path | None = None) -> Hand3R:
-    """Runs (or resumes) the stage, then writes the network of ``weights`` with its new head.
+class DetectionObjective(nn.Module):
+    """Losses of the detection head on a batch of images."""
 
-    Args:
-        config: settings; the head's checkpoint is ``<out>/detector/checkpoint.pt``.
-        weights: finished weights, named ``<preset>.safetensors``. A head they have already is replaced.
-        output: the file to write, also named so; None: ``weights`` itself, which is replaced at once when all is done.
+    def __init__(self, network: Hand3R, config: TrainingConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+
+    def forward(self, batch: DetectionBatch, memory: None) -> Outcome:
+        """Single images have no past: ``memory`` is always None."""
+        return Outcome(detection_losses(self.network, batch, self.config))
+
+
+def detector_stage(config: TrainingConfig, network: Hand3R) -> Stage:
+    """The head of a network from ``network_with_new_head``, alone or with the scene encoder."""
+    assert network.detection_head is not None
+    encoder = network.scene.image_encoder
+    trained = nn.ModuleDict({'head': network.detection_head})
+    groups = [ParameterGroup(list(network.detection_head.parameters()), config.learning_rate)]
+    network.requires_grad_(False)
+    network.detection_head.requires_grad_(True)
+    if config.encoder_learning_rate > 0.0:
+        trained['encoder'] = encoder.requires_grad_(True)
+        groups.append(ParameterGroup(list(encoder.parameters()), config.encoder_learning_rate))
+    frames = DetectionDataset(RenderedData.open(Path(config.data)), config.smallest_visible)
+    return Stage(
+        trained=trained,
+        objective=DetectionObjective(network, config),
+        groups=groups,
+        draw=lambda generator: [frames.batch(config.batch, generator)],
+    )
+
+
+def check_weights_names(config: TrainingConfig, weights: Path, output: Path) -> None:
+    """Raises before hours of training what would fail after them.
 
     Raises:
-        WeightsError: the weights cannot be read.
+        WeightsError: there is no folder to write to.
         ValueError: a file name does not fit the preset.
 
     """
-    output = weights if output is None else output
     for path in (weights, output):
         if path.name != f'{config.preset}.safetensors':
             raise ValueError(f'{path} must be named {config.preset}.safetensors, after its preset')
     if not output.parent.is_dir():
         raise WeightsError(f'the folder {output.parent} does not exist: make it first')
-    torch.manual_seed(config.seed)
-    finished, info = load_network(weights.parent, config.preset)
-    network = network_with_new_head(finished, config.preset)
-    frames = DetectionDataset(RenderedData.open(Path(config.data)), config.smallest_visible)
-    loop = _loop(config, network)
 
-    def step(generator: torch.Generator) -> dict[str, Tensor]:
-        return detection_losses(network, frames.batch(config.batch, generator), config)
 
-    loop.run(step)
+def save_with_head(network: Hand3R, finished: Hand3R, info: WeightsInfo, config: TrainingConfig, output: Path) -> None:
+    """Writes the network, in half precision where the finished weights had no more."""
     save_network(output, network, {**info.metadata, 'detector_steps': config.steps}, half=_fits_half(finished))
     logger.info('%s now has a hand detection head', output)
-    return network.eval()
 
 
 def _fits_half(network: Hand3R) -> bool:
     """Whether the parameters lose nothing in float16, as those that came from a file of half precision."""
     return all(torch.equal(value, value.half().to(value.dtype)) for value in network.state_dict().values())
-
-
-def _loop(config: TrainingConfig, network: Hand3R) -> TrainingLoop:
-    """Trains the head alone, or the scene encoder too where it has a learning rate."""
-    assert network.detection_head is not None
-    encoder = network.scene.image_encoder
-    trained = nn.ModuleDict({'head': network.detection_head})
-    groups = [(list(network.detection_head.parameters()), config.learning_rate)]
-    network.requires_grad_(False)
-    network.detection_head.requires_grad_(True)
-    if config.encoder_learning_rate > 0.0:
-        trained['encoder'] = encoder.requires_grad_(True)
-        groups.append((list(encoder.parameters()), config.encoder_learning_rate))
-    return TrainingLoop(config, trained, groups)

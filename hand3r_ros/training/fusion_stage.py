@@ -5,65 +5,96 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import save_network
 from hand3r_ros.network.hand3r import Hand3R
-from hand3r_ros.network.presets import preset
+from hand3r_ros.network.types import Prediction, SceneState
 from hand3r_ros.training.config import TrainingConfig
-from hand3r_ros.training.datasets import ClipDataset
-from hand3r_ros.training.loop import TrainingLoop
-from hand3r_ros.training.losses import translation_loss
+from hand3r_ros.training.datasets import ClipDataset, ClipFrame
+from hand3r_ros.training.losses import absolute_loss, image_loss, translation_loss
 from hand3r_ros.training.rendered_data import RenderedData
-from hand3r_ros.training.scene_stage import roll_out, scene_losses
-
-HAND_MODEL = 'open_hand'
-
-
-def load_streams(network: Hand3R, directory: Path) -> None:
-    """Fills both streams from the checkpoints of the stages ``scene`` and ``hand`` in ``directory``.
-
-    Raises:
-        FileNotFoundError: when a stage was not trained yet.
-    """
-    for stage, stream in (('scene', network.scene), ('hand', network.hand)):
-        file = directory / stage / 'checkpoint.pt'
-        if not file.exists():
-            raise FileNotFoundError(f'{file} is missing: train the stage {stage!r} first (`hand3r train {stage}`)')
-        stream.load_state_dict(torch.load(file, weights_only=True)['module'])
+from hand3r_ros.training.roll_out import roll_out
+from hand3r_ros.training.scene_stage import scene_losses
+from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage, segments
+from hand3r_ros.training.starting_point import hand_model, load_streams, starting_network
 
 
-def train_fusion(config: TrainingConfig, weights: Path | None = None) -> Hand3R:
-    """Runs (or resumes) the stage and writes the finished network to ``weights`` (safetensors)."""
-    torch.manual_seed(config.seed)
-    network = Hand3R(preset(config.preset))
-    load_streams(network, Path(config.out))
-    network.hand.requires_grad_(False)
+class FusionObjective(nn.Module):
+    """Losses of hand placement and, against forgetting, of the scene on a clip or a part of it."""
+
+    def __init__(self, network: Hand3R, layer: HandLayer, config: TrainingConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.layer = layer
+        self.config = config
+
+    def forward(self, clip: list[ClipFrame], memory: SceneState | None) -> Outcome:
+        """``memory`` is the recurrent state after the part before."""
+        config = self.config
+        predictions, state = roll_out(self.network, clip, config, with_hands=True, state=memory)
+        scene = scene_losses(predictions, clip, config)
+        hands = self._hand_losses(predictions, clip)
+        forgetting = scene['points'] + config.weight_pose * scene['pose']
+        placing = (
+            config.weight_translation * hands['translation']
+            + config.weight_absolute * hands['absolute']
+            + config.weight_image * hands['image']
+        )
+        return Outcome({'total': placing + config.gamma * forgetting, **hands, **scene}, state)
+
+    def _hand_losses(self, predictions: list[Prediction], clip: list[ClipFrame]) -> dict[str, Tensor]:
+        """All zero for a clip without hands."""
+        pairs = [(p.hands, frame) for p, frame in zip(predictions, clip, strict=True) if len(frame.hand_wrist)]
+        if not pairs:
+            nothing = predictions[0].scene.camera_pose.sum() * 0.0
+            return {name: nothing for name in ('translation', 'absolute', 'image', 'wrist_mm')}
+        right = torch.cat([frame.hands.is_right for _, frame in pairs])
+        wrist = torch.cat([_placed(hands.translation) for hands, _ in pairs])
+        shape = self.layer(
+            torch.cat([hands.rotations for hands, _ in pairs]), torch.cat([hands.betas for hands, _ in pairs]), right
+        )
+        keypoints = shape.keypoints + wrist[:, None]
+        true_wrist = torch.cat([frame.hand_wrist for _, frame in pairs])
+        true_keypoints = torch.cat([frame.hand_keypoints for _, frame in pairs])
+        return {
+            'translation': translation_loss(wrist, true_wrist),
+            'absolute': absolute_loss(keypoints, true_keypoints),
+            'image': image_loss(keypoints, true_keypoints),
+            'wrist_mm': (wrist - true_wrist).detach().norm(dim=-1).mean() * 1e3,
+        }
+
+
+def _placed(translation: Tensor | None) -> Tensor:
+    assert translation is not None  # this stage's network has the head
+    return translation
+
+
+def fusion_stage(config: TrainingConfig) -> Stage:
+    """Prompts and translation head on top of both trained streams."""
+    network = starting_network(config)
+    load_streams(network, config)
+    network.requires_grad_(False)
+    scene, fusion = list(network.scene.parameters()), []
+    for part in (network.prompt_encoder, network.translation_head):
+        assert part is not None  # presets have fusion
+        fusion += list(part.requires_grad_(True).parameters())
+    network.scene.requires_grad_(config.scene_learning_rate > 0.0)
     clips = ClipDataset(RenderedData.open(Path(config.data)), config.clip_frames)
-    scene = list(network.scene.parameters())
-    known = {id(parameter) for parameter in scene} | {id(parameter) for parameter in network.hand.parameters()}
-    fusion = [parameter for parameter in network.parameters() if id(parameter) not in known]
-    loop = TrainingLoop(config, network, [(fusion, config.learning_rate), (scene, config.scene_learning_rate)])
+    groups = [ParameterGroup(fusion, config.learning_rate)]
+    if config.scene_learning_rate > 0.0:
+        groups.append(ParameterGroup(scene, config.scene_learning_rate))
+    return Stage(
+        trained=network,
+        objective=FusionObjective(network, HandLayer(hand_model(config)), config),
+        groups=groups,
+        draw=lambda generator: segments(clips.batch(config.batch, generator), config.truncate_frames),
+    )
 
-    def step(generator: torch.Generator) -> dict[str, Tensor]:
-        clip = clips.batch(config.batch, generator)
-        predictions = roll_out(network, clip, with_hands=True)
-        scene_terms = scene_losses(predictions, clip, config)
-        placed = [
-            (prediction.hands.translation, frame.hand_wrist)
-            for prediction, frame in zip(predictions, clip, strict=True)
-            if prediction.hands.translation is not None and len(frame.hand_wrist)
-        ]
-        predicted = torch.cat([translation for translation, _ in placed])
-        truth = torch.cat([wrist for _, wrist in placed])
-        translation = translation_loss(predicted, truth)
-        forgetting = scene_terms['points'] + config.weight_pose * scene_terms['pose']
-        total = config.weight_translation * translation + config.gamma * forgetting
-        millimetres = (predicted - truth).detach().norm(dim=-1).mean() * 1e3
-        return {'total': total, 'wrist_mm': millimetres, **scene_terms}
 
-    loop.run(step)
-    if weights is not None:
-        weights.parent.mkdir(parents=True, exist_ok=True)
-        save_network(weights, network, {'preset': config.preset, 'hand_model': HAND_MODEL}, half=True)
-    return network
+def save_fusion(network: Hand3R, config: TrainingConfig, weights: Path) -> None:
+    """Writes the finished network as a weights file."""
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {'preset': config.preset, 'hand_model': hand_model(config).id, 'pose_source': config.pose_source}
+    save_network(weights, network, metadata, half=True)

@@ -1,23 +1,24 @@
-"""Stage ``hand``: the hand stream from nothing, on single right-looking crops (paper eq. 7 and more terms)."""
+"""Stage ``hand``: the hand stream on single right-looking crops (paper eq. 7 and more terms)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.hand.camera import project_to_crop
-from hand3r_ros.network.hand.stream import HandStream
-from hand3r_ros.network.presets import preset
+from hand3r_ros.network.hand.stream import HandStream, HandStreamOutput
 from hand3r_ros.network.rotations import rotation_6d_from_matrix
 from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.containers import in_float32
 from hand3r_ros.training.datasets import HandBatch, HandDataset
-from hand3r_ros.training.loop import TrainingLoop
 from hand3r_ros.training.losses import hand_shape_loss, reprojection_loss
 from hand3r_ros.training.rendered_data import RenderedData
+from hand3r_ros.training.roll_out import network_precision
+from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage
+from hand3r_ros.training.starting_point import hand_model, starting_network
 
 MEAN_SAMPLES = 4096
 
@@ -51,11 +52,11 @@ def set_grid_positions(stream: HandStream) -> None:
         stream.backbone.position[:, :1] = 0.0
 
 
-def hand_losses(stream: HandStream, layer: HandLayer, batch: HandBatch, config: TrainingConfig) -> dict[str, Tensor]:
+def hand_losses(
+    output: HandStreamOutput, layer: HandLayer, batch: HandBatch, config: TrainingConfig
+) -> dict[str, Tensor]:
     """Losses of one batch by name; ``total`` is their weighted sum."""
-    output = stream(batch.crops)
-    count = len(batch.crops)
-    right = torch.ones(count, dtype=torch.bool)
+    right = torch.ones(len(batch.crops), dtype=torch.bool, device=batch.crops.device)
     predicted = layer(output.rotations, output.betas, right)
     with torch.no_grad():
         truth = layer(batch.rotations, batch.betas, right)
@@ -83,19 +84,34 @@ def hand_losses(stream: HandStream, layer: HandLayer, batch: HandBatch, config: 
     }
 
 
-def train_hand(config: TrainingConfig) -> HandStream:
-    """Runs (or resumes) the stage; the stream's parameters end in ``<out>/hand/checkpoint.pt``."""
-    torch.manual_seed(config.seed)
-    stream = HandStream(preset(config.preset).hand)
-    layer = HandLayer(load_open_hand())
+class HandObjective(nn.Module):
+    """Losses of the hand stream on a batch of crops."""
+
+    def __init__(self, stream: HandStream, layer: HandLayer, config: TrainingConfig) -> None:
+        super().__init__()
+        self.stream = stream
+        self.layer = layer
+        self.config = config
+
+    def forward(self, batch: HandBatch, memory: None) -> Outcome:
+        """Crops have no past: ``memory`` is always None."""
+        with network_precision(self.config.precision, batch.crops.device):
+            output = self.stream(batch.crops)
+        return Outcome(hand_losses(in_float32(output), self.layer, batch, self.config))
+
+
+def hand_stage(config: TrainingConfig) -> Stage:
+    """The hand stream from nothing, or from the weights in ``config.start_from``."""
+    stream = starting_network(config).hand
     dataset = HandDataset(RenderedData.open(Path(config.data)))
-    set_mean_parameters(stream, dataset)
-    set_grid_positions(stream)
-    loop = TrainingLoop(config, stream, [(list(stream.parameters()), config.learning_rate)])
-
-    def step(generator: torch.Generator) -> dict[str, Tensor]:
-        batch = dataset.batch(config.batch, generator, config.augmentation)
-        return hand_losses(stream, layer, batch, config)
-
-    loop.run(step)
-    return stream
+    if not config.start_from:
+        set_mean_parameters(stream, dataset)
+        set_grid_positions(stream)
+    stream.backbone.requires_grad_(config.train_backbone)
+    trained = [parameter for parameter in stream.parameters() if parameter.requires_grad]
+    return Stage(
+        trained=stream,
+        objective=HandObjective(stream, HandLayer(hand_model(config)), config),
+        groups=[ParameterGroup(trained, config.learning_rate)],
+        draw=lambda generator: [dataset.batch(config.batch, generator, config.augmentation)],
+    )

@@ -1,116 +1,154 @@
-"""What all training stages share: optimiser, schedule, checkpoints that can be resumed, a progress bar and a log."""
+"""What all stages share: optimiser, schedule, data in its own processes, resuming, progress."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.containers import detached, to_device
+from hand3r_ros.training.processes import Processes
+from hand3r_ros.training.run_files import CheckpointError, RunFiles
+from hand3r_ros.training.stage import Draw, Outcome, Stage
 
-StepFunction = Callable[[torch.Generator], dict[str, Tensor]]
+SMOOTHING = 0.98  # of the numbers on the progress bar
 
 
 class NonFiniteLossError(RuntimeError):
-    """A loss became NaN or infinite; the last good checkpoint was kept."""
+    """A loss became NaN or infinite; the last good checkpoint and the batch were kept."""
+
+
+class StepBatches(Dataset[list[Any]]):
+    """Item ``step`` is the batch of that step, whoever asks for it and whenever: nothing depends on workers."""
+
+    def __init__(self, draw: Draw, config: TrainingConfig, processes: Processes) -> None:
+        self._draw = draw
+        self._seed = config.seed
+        self._processes = processes
+
+    def __getitem__(self, step: int) -> list[Any]:
+        stream = step * self._processes.count + self._processes.rank
+        return self._draw(torch.Generator().manual_seed(self._seed * 1_000_003 + stream))
 
 
 class TrainingLoop:
-    """Runs a step function until ``config.steps``; resumes from the newest checkpoint in ``config.out``.
+    """Trains a stage until ``config.steps``; resumes from the newest checkpoint in ``config.out``."""
 
-    The step function gets the random generator of the step (seeded by the step number, so a resumed run sees the same
-    data) and returns named losses; ``total`` is minimised.
-    """
-
-    def __init__(self, config: TrainingConfig, module: nn.Module, groups: Iterable[tuple[list[nn.Parameter], float]]):
+    def __init__(self, config: TrainingConfig, stage: Stage, processes: Processes | None = None) -> None:
+        """Prepares a run; joins the processes of ``torchrun`` if none are given."""
         self.config = config
-        self.module = module
-        self.directory = Path(config.out) / config.stage
-        self.directory.mkdir(parents=True, exist_ok=True)
-        config.save(self.directory / 'config.json')
-        self.groups = [(parameters, rate) for parameters, rate in groups if parameters]
-        self.parameters = [parameter for parameters, _ in self.groups for parameter in parameters]
+        self.stage = stage
+        self.processes = Processes.join(config.device) if processes is None else processes
+        self.files = RunFiles(config, write=self.processes.chief)
+        stage.objective.to(self.processes.device)
+        stage.trained.to(self.processes.device)
+        groups = [group for group in stage.groups if group.parameters]
+        self.parameters = [parameter for group in groups for parameter in group.parameters]
         self.optimizer = torch.optim.AdamW(
-            [{'params': parameters, 'lr': rate, 'peak': rate} for parameters, rate in self.groups],
+            [{'params': g.parameters, 'lr': g.learning_rate, 'peak': g.learning_rate} for g in groups],
             betas=(0.9, 0.95),
             weight_decay=config.weight_decay,
         )
         self.step_index = 0
 
-    @property
-    def checkpoint_path(self) -> Path:
-        """The newest complete state of the run."""
-        return self.directory / 'checkpoint.pt'
-
-    def resume(self) -> None:
-        """Continues from the checkpoint of an earlier, interrupted run of the same stage, if there is one."""
-        if not self.checkpoint_path.exists():
-            return
-        state = torch.load(self.checkpoint_path, weights_only=True)
-        self.module.load_state_dict(state['module'])
-        self.optimizer.load_state_dict(state['optimizer'])
-        self.step_index = int(state['step'])
-
-    def save(self) -> None:
-        """Writes the checkpoint completely or not at all."""
-        temporary = self.checkpoint_path.with_suffix('.tmp')
-        state = {
-            'module': self.module.state_dict(),
-            'optimizer': self.optimizer.state_dict(),
-            'step': self.step_index,
-        }
-        torch.save(state, temporary)
-        temporary.replace(self.checkpoint_path)
-
-    def run(self, step: StepFunction) -> None:
+    def run(self) -> None:
         """Trains to the end.
 
         Raises:
-            NonFiniteLossError: when a loss is not finite; the checkpoint on disk is the last good one.
-        """
-        self.resume()
-        self.module.train()
-        progress = tqdm(total=self.config.steps, initial=self.step_index, desc=self.config.stage, mininterval=5.0)
-        averages: dict[str, float] = {}
-        started, first_step = time.monotonic(), self.step_index
-        with (self.directory / 'log.jsonl').open('a') as log:
-            while self.step_index < self.config.steps:
-                losses = self._one_step(step)
-                for name, value in losses.items():
-                    averages[name] = 0.98 * averages.get(name, value) + 0.02 * value
-                progress.update()
-                progress.set_postfix({name: f'{value:.3f}' for name, value in averages.items()}, refresh=False)
-                if self.step_index % self.config.checkpoint_every == 0 or self.step_index == self.config.steps:
-                    self.save()
-                    seconds = (time.monotonic() - started) / (self.step_index - first_step)
-                    record = {'step': self.step_index, 'seconds_per_step': round(seconds, 4), **averages}
-                    log.write(json.dumps(record) + '\n')
-                    log.flush()
-        progress.close()
+            NonFiniteLossError: a loss is not finite; the checkpoint on disk is the last good one, the batch is saved.
+            CheckpointError: the checkpoint in ``config.out`` is damaged or of another run.
 
-    def _one_step(self, step: StepFunction) -> dict[str, float]:
+        """
+        self._resume()
+        self.stage.objective.train()
+        objective = self.processes.parallel(self.stage.objective)
+        meter = _Meter(self.config, self.step_index, self.processes.chief)
+        try:
+            for batch in meter.waiting_for(self._batches()):
+                meter.add(self._one_step(objective, batch))
+                if self.step_index % self.config.checkpoint_every == 0 or self.step_index == self.config.steps:
+                    self._save()
+                    self.files.log(self.step_index, meter.numbers())
+        finally:
+            meter.close()
+            self.files.close()
+
+    def _batches(self) -> Iterator[list[Any]]:
+        workers = self.config.workers
+        loader = DataLoader(
+            StepBatches(self.stage.draw, self.config, self.processes),
+            batch_size=None,
+            sampler=range(self.step_index, self.config.steps),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            collate_fn=_unchanged,
+            pin_memory=self.processes.device.type == 'cuda',
+            generator=torch.Generator(),  # else starting it would draw from the global one
+        )
+        return iter(loader)
+
+    def _resume(self) -> None:
+        state = self.files.load()
+        if state is None:
+            return
+        try:
+            self.stage.trained.load_state_dict(state['module'])
+            self.optimizer.load_state_dict(state['optimizer'])
+        except (RuntimeError, ValueError) as error:
+            raise CheckpointError(
+                f'{self.files.checkpoint} was written by a run of another size or version ({str(error)[:200]}): '
+                'choose another out= or remove it'
+            ) from error
+        self.step_index = int(state['step'])
+
+    def _save(self) -> None:
+        optimizer = self.optimizer.state_dict()
+        self.files.save({'module': self.stage.trained.state_dict(), 'optimizer': optimizer, 'step': self.step_index})
+
+    def _one_step(self, objective: nn.Module, batch: list[Any]) -> dict[str, float]:
+        """One optimiser step over all segments of a batch."""
         factor = self._schedule(self.step_index)
         for group in self.optimizer.param_groups:
             group['lr'] = group['peak'] * factor
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step_index)
-        losses = step(generator)
-        if not bool(torch.isfinite(losses['total'])):
-            raise NonFiniteLossError(
-                f'{self.config.stage}: loss is {float(losses["total"].detach())} at step {self.step_index}; '
-                f'the checkpoint {self.checkpoint_path} was kept. Lower learning_rate or look at the data of this step.'
-            )
+        torch.manual_seed(self.config.seed * 1_000_003 + self.step_index)  # for layers that draw, such as dropout
         self.optimizer.zero_grad(set_to_none=True)
-        losses['total'].backward()
+        memory: Any = None
+        sums: dict[str, Tensor] = {}
+        for index, segment in enumerate(batch):
+            last = index + 1 == len(batch)
+            waits = contextlib.nullcontext() if last or self.processes.count == 1 else objective.no_sync()  # type: ignore[operator]
+            with waits:
+                losses, memory = Outcome(*objective(to_device(segment, self.processes.device), memory))
+                self._require_finite(losses, batch)
+                (losses['total'] / len(batch)).backward()
+            memory = detached(memory)
+            for name, value in losses.items():
+                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach() / len(batch)
         nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip)
         self.optimizer.step()
         self.step_index += 1
-        return {name: float(value.detach()) for name, value in losses.items()}
+        means = self.processes.mean(torch.stack(list(sums.values())))
+        return dict(zip(sums, means.tolist(), strict=True))
+
+    def _require_finite(self, losses: dict[str, Tensor], batch: list[Any]) -> None:
+        mine = bool(torch.isfinite(losses['total']))
+        if self.processes.agree(mine):
+            return
+        where = ''
+        if not mine:
+            where = f' Its batch is in {self.files.keep_bad_batch(self.step_index, self.processes.rank, batch)}.'
+        raise NonFiniteLossError(
+            f'{self.config.stage}: loss is {float(losses["total"].detach())} at step {self.step_index}; the checkpoint '
+            f'{self.files.checkpoint} was kept.{where} Lower learning_rate or look at that data.'
+        )
 
     def _schedule(self, step: int) -> float:
         """Linear warm-up, then a cosine down to a hundredth."""
@@ -119,3 +157,53 @@ class TrainingLoop:
             return (step + 1) / warmup
         done = (step - warmup) / max(1, self.config.steps - warmup)
         return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+class _Meter:
+    """Progress bar, smoothed losses, time per step and the share of it spent waiting for data."""
+
+    def __init__(self, config: TrainingConfig, first_step: int, visible: bool) -> None:
+        self._bar = tqdm(
+            total=config.steps, initial=first_step, desc=config.stage, mininterval=5.0, disable=not visible
+        )
+        self._averages: dict[str, float] = {}
+        self._samples = config.batch
+        self._started = time.monotonic()
+        self._waited = 0.0
+        self._steps = 0
+
+    def waiting_for(self, batches: Iterator[list[Any]]) -> Iterator[list[Any]]:
+        """The batches, measuring how long each is waited for."""
+        while True:
+            asked = time.monotonic()
+            batch = next(batches, None)
+            self._waited += time.monotonic() - asked
+            if batch is None:
+                return
+            yield batch
+
+    def add(self, losses: dict[str, float]) -> None:
+        """One more step."""
+        self._steps += 1
+        for name, value in losses.items():
+            self._averages[name] = SMOOTHING * self._averages.get(name, value) + (1.0 - SMOOTHING) * value
+        self._bar.update()
+        self._bar.set_postfix({name: f'{value:.3f}' for name, value in self._averages.items()}, refresh=False)
+
+    def numbers(self) -> dict[str, float]:
+        """Smoothed losses and speed."""
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        speed = {
+            'seconds_per_step': round(seconds / self._steps, 4),
+            'samples_per_second': round(self._samples * self._steps / seconds, 2),
+            'share_waiting_for_data': round(self._waited / seconds, 4),
+        }
+        return {**speed, **self._averages}
+
+    def close(self) -> None:
+        """Ends the progress bar."""
+        self._bar.close()
+
+
+def _unchanged(batch: list[Any]) -> list[Any]:
+    return batch

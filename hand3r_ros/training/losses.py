@@ -67,3 +67,23 @@ def translation_loss(predicted: Tensor, truth: Tensor) -> Tensor:
     distance = (predicted - truth).norm(dim=-1)
     depth = (predicted[:, 2] - truth[:, 2]).abs() / truth[:, 2].clamp(min=0.1)
     return distance.mean() + 0.2 * depth.mean()
+
+
+def absolute_loss(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Paper eq. 8, absolute joints: mean distance of keypoints [N, 21, 3] in the camera frame."""
+    return (predicted - truth).norm(dim=-1).mean()
+
+
+def image_loss(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Paper eq. 8, 2D: mean L1 distance of the projections of keypoints [N, 21, 3], in units of the focal length.
+
+    Needs no intrinsics: it compares viewing directions, which is what a projection shows.
+    """
+    nearest = 0.05  # m: keypoints nearer than this, or behind the camera, have no usable projection
+
+    def projected(points: Tensor) -> Tensor:
+        return points[..., :2] / points[..., 2:].clamp(min=nearest)
+
+    in_front = truth[..., 2] > nearest
+    distance = (projected(predicted) - projected(truth)).abs().mean(-1)
+    return distance[in_front].mean() if bool(in_front.any()) else distance.sum() * 0.0

@@ -1,31 +1,21 @@
-"""Stage ``scene``: the scene stream from nothing on rendered clips (CUT3R's losses, no hands yet)."""
+"""Stage ``scene``: the scene stream on clips (CUT3R's losses, no hands yet)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hand3r_ros.network.hand3r import Hand3R
-from hand3r_ros.network.presets import preset
-from hand3r_ros.network.types import Frame, HandBoxes, Prediction
+from hand3r_ros.network.types import Prediction, SceneState
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.datasets import ClipDataset, ClipFrame
-from hand3r_ros.training.loop import TrainingLoop
 from hand3r_ros.training.losses import camera_pose_loss, pointmap_loss, scene_scale
 from hand3r_ros.training.rendered_data import RenderedData
-
-
-def roll_out(network: Hand3R, clip: list[ClipFrame], with_hands: bool) -> list[Prediction]:
-    """Predictions of all time steps, gradients flowing through the recurrent state."""
-    state = network.init_state(len(clip[0].image))
-    predictions = []
-    for frame in clip:
-        boxes = frame.hands if with_hands else HandBoxes.empty(network.config.hand.crop_size)
-        state, prediction = network.step(state, Frame(frame.image), boxes)
-        predictions.append(prediction)
-    return predictions
+from hand3r_ros.training.roll_out import roll_out
+from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage, segments
+from hand3r_ros.training.starting_point import starting_network
 
 
 def scene_losses(predictions: list[Prediction], clip: list[ClipFrame], config: TrainingConfig) -> dict[str, Tensor]:
@@ -60,17 +50,31 @@ def scene_losses(predictions: list[Prediction], clip: list[ClipFrame], config: T
     return {'points': points, 'pose': pose, 'abs_rel': relative, 'moved_share': wrong / moved.clamp(min=1e-6)}
 
 
-def train_scene(config: TrainingConfig) -> Hand3R:
-    """Runs (or resumes) the stage; the scene stream ends in ``<out>/scene/checkpoint.pt``."""
-    torch.manual_seed(config.seed)
-    network = Hand3R(preset(config.preset))
+class SceneObjective(nn.Module):
+    """Losses of the scene stream on a clip or a part of it."""
+
+    def __init__(self, network: Hand3R, config: TrainingConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+
+    def forward(self, clip: list[ClipFrame], memory: SceneState | None) -> Outcome:
+        """``memory`` is the recurrent state after the part before."""
+        predictions, state = roll_out(self.network, clip, self.config, with_hands=False, state=memory)
+        losses = scene_losses(predictions, clip, self.config)
+        return Outcome({'total': losses['points'] + self.config.weight_pose * losses['pose'], **losses}, state)
+
+
+def scene_stage(config: TrainingConfig) -> Stage:
+    """The scene stream from nothing, or from the weights in ``config.start_from``; no hands."""
+    network = starting_network(config)
+    for part in (network.hand, network.prompt_encoder, network.translation_head, network.detection_head):
+        if part is not None:
+            part.requires_grad_(False)
     clips = ClipDataset(RenderedData.open(Path(config.data)), config.clip_frames)
-    loop = TrainingLoop(config, network.scene, [(list(network.scene.parameters()), config.learning_rate)])
-
-    def step(generator: torch.Generator) -> dict[str, Tensor]:
-        clip = clips.batch(config.batch, generator)
-        losses = scene_losses(roll_out(network, clip, with_hands=False), clip, config)
-        return {'total': losses['points'] + config.weight_pose * losses['pose'], **losses}
-
-    loop.run(step)
-    return network
+    return Stage(
+        trained=network.scene,
+        objective=SceneObjective(network, config),
+        groups=[ParameterGroup(list(network.scene.parameters()), config.learning_rate)],
+        draw=lambda generator: segments(clips.batch(config.batch, generator), config.truncate_frames),
+    )

@@ -1,67 +1,121 @@
 """The training loop: resumable, reproducible, and it stops at a bad loss without losing the last good state."""
 
 import dataclasses
+import json
 
 import pytest
 import torch
-from torch import nn
+from fitting import configuration, sum_stage
 
-from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.loop import NonFiniteLossError, TrainingLoop
+from hand3r_ros.training.run_files import CheckpointError
 
 
-def make(tmp_path, steps, seed=0):
-    torch.manual_seed(seed)
-    module = nn.Linear(4, 1)
-    config = TrainingConfig('hand', out=str(tmp_path), steps=steps, checkpoint_every=5, warmup_steps=2)
-    loop = TrainingLoop(config, module, [(list(module.parameters()), 1e-2)])
+def stopping(stage, step, error=KeyboardInterrupt):
+    """The stage with data that ends in an error at a step."""
+    loop_steps = iter(range(10_000))
+    draw = stage.draw
 
-    def step(generator):
-        inputs = torch.randn(8, 4, generator=generator)
-        return {'total': (module(inputs) - inputs.sum(-1, keepdim=True)).square().mean()}
+    def draws_until(generator):
+        if next(loop_steps) == step:
+            raise error
+        return draw(generator)
 
-    return module, loop, step
+    return dataclasses.replace(stage, draw=draws_until)
 
 
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path):
-    whole, loop, step = make(tmp_path / 'whole', 20)
-    loop.run(step)
-    interrupted, loop, step = make(tmp_path / 'parts', 20)
-
-    def stops_at_twelve(generator):
-        if loop.step_index == 12:
-            raise KeyboardInterrupt
-        return step(generator)
-
+    whole = sum_stage(configuration(tmp_path / 'whole'))
+    TrainingLoop(configuration(tmp_path / 'whole'), whole).run()
+    config = configuration(tmp_path / 'parts')
     with pytest.raises(KeyboardInterrupt):
-        loop.run(stops_at_twelve)
-    resumed, loop, step = make(tmp_path / 'parts', 20, seed=99)
-    loop.run(step)
+        TrainingLoop(config, stopping(sum_stage(config), 12)).run()
+    resumed = sum_stage(config, seed=99)
+    loop = TrainingLoop(config, resumed)
+    loop.run()
     assert loop.step_index == 20
-    torch.testing.assert_close(resumed.weight, whole.weight)
-    assert interrupted.weight is not resumed.weight
+    torch.testing.assert_close(resumed.trained.weight, whole.trained.weight, rtol=0.0, atol=0.0)
 
 
-def test_a_bad_loss_stops_and_keeps_the_checkpoint(tmp_path):
-    _, loop, step = make(tmp_path, 20)
+def test_data_does_not_depend_on_the_number_of_workers(tmp_path):
+    results = []
+    for workers in (0, 2):
+        config = configuration(tmp_path / str(workers), workers=workers)
+        stage = sum_stage(config)
+        TrainingLoop(config, stage).run()
+        results.append(stage.trained.weight)
+    torch.testing.assert_close(results[0], results[1], rtol=0.0, atol=0.0)
 
-    def breaks(generator):
-        losses = step(generator)
-        return {'total': losses['total'] * float('nan')} if loop.step_index == 7 else losses
 
-    with pytest.raises(NonFiniteLossError, match='step 7'):
-        loop.run(breaks)
-    state = torch.load(loop.checkpoint_path, weights_only=True)
+def test_segments_share_a_memory_without_its_history_and_one_step(tmp_path):
+    config = configuration(tmp_path, steps=5)
+    stage = sum_stage(config, parts=4)
+    loop = TrainingLoop(config, stage)
+    loop.run()
+    assert loop.step_index == 5
+    seen = [json.loads(line)['seen'] for line in (tmp_path / 'hand' / 'log.jsonl').read_text().splitlines()]
+    assert seen == pytest.approx([1.5])  # the mean of 0, 1, 2 and 3 segments seen before
+
+
+def test_a_bad_loss_stops_and_keeps_checkpoint_and_batch(tmp_path):
+    config = configuration(tmp_path)
+    stage = sum_stage(config)
+    loop = TrainingLoop(config, stage)
+
+    def draw(generator):
+        batch = stage.draw(generator)
+        return [batch[0] * float('nan')] if loop.step_index == 7 else batch
+
+    loop.stage = dataclasses.replace(stage, draw=draw)
+    with pytest.raises(NonFiniteLossError, match=r'step 7.*bad_batch_7_0\.pt'):
+        loop.run()
+    state = torch.load(loop.files.checkpoint, weights_only=True)
     assert state['step'] == 5
     assert torch.isfinite(state['module']['weight']).all()
+    kept = torch.load(tmp_path / 'hand' / 'bad_batch_7_0.pt', weights_only=True)
+    assert kept['step'] == 7
+    assert kept['batch'][0].isnan().all()
 
 
-def test_overrides_are_typed_and_named():
-    config = TrainingConfig('scene').with_overrides(['steps=7', 'learning_rate=1e-3'])
-    assert (config.steps, config.learning_rate) == (7, 1e-3)
-    with pytest.raises(ValueError, match='step_count'):
-        config.with_overrides(['step_count=7'])
-    with pytest.raises(ValueError, match='steps must be a int'):
-        config.with_overrides(['steps=many'])
-    with pytest.raises(ValueError, match='stage'):
-        dataclasses.replace(config, stage='all')
+def test_the_log_holds_losses_speed_and_the_wait_for_data(tmp_path):
+    config = configuration(tmp_path)
+    TrainingLoop(config, sum_stage(config)).run()
+    lines = [json.loads(line) for line in (tmp_path / 'hand' / 'log.jsonl').read_text().splitlines()]
+    assert [line['step'] for line in lines] == [5, 10, 15, 20]
+    assert lines[-1]['samples_per_second'] > 0.0
+    assert 0.0 <= lines[-1]['share_waiting_for_data'] <= 1.0
+    assert all(line['total'] > 0.0 for line in lines)
+
+
+def test_curves_are_written_for_tensorboard(tmp_path):
+    accumulator = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator', reason='optional')
+    config = configuration(tmp_path)
+    TrainingLoop(config, sum_stage(config)).run()
+    events = accumulator.EventAccumulator(str(tmp_path / 'hand' / 'tensorboard')).Reload()
+    assert [event.step for event in events.Scalars('hand/total')] == [5, 10, 15, 20]
+
+
+def test_a_checkpoint_of_another_preset_is_refused(tmp_path):
+    config = configuration(tmp_path)
+    TrainingLoop(config, sum_stage(config)).run()
+    other = dataclasses.replace(config, preset='full')
+    with pytest.raises(CheckpointError, match="preset 'tiny'.*'full'.*out="):
+        TrainingLoop(other, sum_stage(other)).run()
+
+
+def test_a_checkpoint_of_other_sizes_is_refused(tmp_path):
+    config = configuration(tmp_path)
+    TrainingLoop(config, sum_stage(config)).run()
+    stage = sum_stage(config)
+    wider = torch.nn.Linear(5, 1)
+    with pytest.raises(CheckpointError, match='another size'):
+        TrainingLoop(config, dataclasses.replace(stage, trained=wider)).run()
+
+
+@pytest.mark.parametrize('content', [b'', b'not a checkpoint', b'PK\x03\x04 cut off'])
+def test_a_damaged_checkpoint_is_named(tmp_path, content):
+    config = configuration(tmp_path)
+    loop = TrainingLoop(config, sum_stage(config))
+    loop.files.checkpoint.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r'checkpoint\.pt cannot be read'):
+        loop.run()

@@ -1,0 +1,71 @@
+"""Runs one stage from its configuration to its result: a checkpoint, and weights where the stage finishes a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from hand3r_ros.network.checkpoints import load_network
+from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.detector_stage import (
+    check_weights_names,
+    detector_stage,
+    network_with_new_head,
+    save_with_head,
+)
+from hand3r_ros.training.fusion_stage import FusionObjective, fusion_stage, save_fusion
+from hand3r_ros.training.hand_stage import hand_stage
+from hand3r_ros.training.loop import TrainingLoop
+from hand3r_ros.training.processes import Processes
+from hand3r_ros.training.scene_stage import scene_stage
+from hand3r_ros.training.stage import Stage
+
+
+def run_training(config: TrainingConfig, weights: Path | None = None, output: Path | None = None) -> None:
+    """Trains ``config.stage`` to the end, from its newest checkpoint if there is one.
+
+    Args:
+        config: the run.
+        weights: fusion: the file to write at the end; detector: the finished weights that get the head.
+        output: detector: the file to write instead of ``weights``.
+
+    Raises:
+        ValueError: the configuration or a file name does not fit.
+        WeightsError, CheckpointError, NonFiniteLossError: see there.
+
+    """
+    torch.set_num_threads(config.threads)
+    processes = Processes.join(config.device)
+    try:
+        if config.stage == 'detector':
+            _run_detector(config, processes, weights, output)
+        elif config.stage == 'fusion':
+            _run_fusion(config, processes, weights)
+        else:
+            TrainingLoop(
+                config, scene_stage(config) if config.stage == 'scene' else hand_stage(config), processes
+            ).run()
+    finally:
+        processes.leave()
+
+
+def _run_fusion(config: TrainingConfig, processes: Processes, weights: Path | None) -> None:
+    stage: Stage = fusion_stage(config)
+    TrainingLoop(config, stage, processes).run()
+    if weights is not None and processes.chief:
+        assert isinstance(stage.objective, FusionObjective)
+        save_fusion(stage.objective.network.cpu(), config, weights)
+
+
+def _run_detector(config: TrainingConfig, processes: Processes, weights: Path | None, output: Path | None) -> None:
+    if weights is None:
+        raise ValueError(f'stage detector needs finished weights: give --weights weights/{config.preset}.safetensors')
+    output = weights if output is None else output
+    check_weights_names(config, weights, output)
+    torch.manual_seed(config.seed)
+    finished, info = load_network(weights.parent, config.preset)
+    network = network_with_new_head(finished, config.preset)
+    TrainingLoop(config, detector_stage(config, network), processes).run()
+    if processes.chief:
+        save_with_head(network.cpu(), finished, info, config, output)

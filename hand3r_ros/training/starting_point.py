@@ -1,0 +1,67 @@
+"""Where training starts: a network from nothing or from a weights file, streams of earlier stages, the hand model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from hand3r_ros.hand_model.data import HandModelData, load_mano, load_open_hand, require_same_hand_model
+from hand3r_ros.network.checkpoints import load_network
+from hand3r_ros.network.hand3r import Hand3R
+from hand3r_ros.network.presets import preset
+from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.run_files import CheckpointError, read_checkpoint
+
+
+def hand_model(config: TrainingConfig) -> HandModelData:
+    """The hand model that rotations and betas of this run belong to."""
+    return load_mano(Path(config.mano)) if config.mano else load_open_hand()
+
+
+def starting_network(config: TrainingConfig) -> Hand3R:
+    """The preset's network, initialised from ``config.seed`` or with the weights of ``config.start_from``.
+
+    Raises:
+        WeightsError: the weights file is missing, damaged or of another preset.
+        HandModelMismatchError: it was trained for another hand model than this run's.
+        ValueError: its name does not fit the preset.
+
+    """
+    torch.manual_seed(config.seed)
+    network = Hand3R(preset(config.preset))
+    if not config.start_from:
+        return network
+    path = Path(config.start_from)
+    if path.name != f'{config.preset}.safetensors':
+        raise ValueError(f'start_from must be a file named {config.preset}.safetensors, got {path}')
+    finished, info = load_network(path.parent, config.preset)
+    require_same_hand_model(hand_model(config).id, info.hand_model, str(path))
+    # What the file lacks (a fusion that was never trained) keeps its initial values.
+    own = network.state_dict()
+    own.update({name: value for name, value in finished.state_dict().items() if name in own})
+    network.load_state_dict(own)
+    return network
+
+
+def load_streams(network: Hand3R, config: TrainingConfig) -> None:
+    """Fills both streams from the checkpoints of the stages ``scene`` and ``hand`` in ``config.out``.
+
+    A stage that was not trained is fine where ``config.start_from`` gave its stream already.
+
+    Raises:
+        FileNotFoundError: a stream comes from nowhere.
+        CheckpointError: a checkpoint is damaged or of another preset.
+
+    """
+    for stage, stream in (('scene', network.scene), ('hand', network.hand)):
+        file = Path(config.out) / stage / 'checkpoint.pt'
+        if file.exists():
+            try:
+                stream.load_state_dict(read_checkpoint(file)['module'])
+            except RuntimeError as error:
+                raise CheckpointError(f'{file} does not fit preset {config.preset!r}: {str(error)[:200]}') from error
+        elif not config.start_from:
+            raise FileNotFoundError(
+                f'{file} is missing: train the stage {stage!r} first (`hand3r train {stage}`), or give start_from='
+            )
