@@ -1,4 +1,4 @@
-"""The ``hand3r`` command: weights, training data, training, evaluation, benchmark."""
+"""The ``hand3r`` command: run on recordings, weights, training data, training, evaluation, benchmark."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from hand3r_ros import __version__
-from hand3r_ros.commands import benchmark, convert, evaluate, render, train, weights
+from hand3r_ros.commands import benchmark, convert, data, evaluate, render, run, train, weights
 
-COMMANDS = (weights, convert, render, train, evaluate, benchmark)
+COMMANDS = (run, weights, convert, render, train, evaluate, benchmark, data)
 
 
 def build_parser() -> argparse.ArgumentParser:

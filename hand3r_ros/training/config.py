@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from hand3r_ros.hand_model.data import OPEN_HAND
 from hand3r_ros.network.checkpoints import RECOMMENDABLE_POSE_SOURCES
 
 STAGES = ('scene', 'hand', 'fusion', 'detector')
@@ -25,7 +26,9 @@ class TrainingConfig:
 
     stage: str
     preset: str = 'tiny'
-    data: str = 'data/rendered'  # written by ``hand3r train render``
+    data: str = 'data/rendered'  # folder written by ``hand3r render``, or of DexYCB or HOI4D (docs/datasets.md)
+    split: str = ''  # of DexYCB ('s0/train' if empty) or HOI4D ('train' if empty); 'all' is everything there is
+    hand_model: str = OPEN_HAND  # or file or folder of the user's MANO_RIGHT, which DexYCB and HOI4D need
     out: str = 'out/training'
     steps: int = 4000
     batch: int = 64  # crops (hand) or clips (scene, fusion)

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
-from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.hand.camera import project_to_crop
 from hand3r_ros.network.hand.stream import HandStream
 from hand3r_ros.network.presets import preset
 from hand3r_ros.network.rotations import rotation_6d_from_matrix
 from hand3r_ros.training.config import TrainingConfig
-from hand3r_ros.training.datasets import HandBatch, HandDataset
+from hand3r_ros.training.datasets import HandBatch
 from hand3r_ros.training.loop import TrainingLoop
 from hand3r_ros.training.losses import hand_shape_loss, reprojection_loss
-from hand3r_ros.training.rendered_data import RenderedData
+from hand3r_ros.training.sources import HandSource, hand_model_of, listed_skips, open_hands
 
 MEAN_SAMPLES = 4096
 
 
-def set_mean_parameters(stream: HandStream, dataset: HandDataset) -> None:
+def set_mean_parameters(stream: HandStream, dataset: HandSource) -> None:
     """Starts the MANO head at the mean articulation and shape of the training hands (HaMeR ships such a mean too)."""
     generator = torch.Generator().manual_seed(0)
-    rows = dataset.index[torch.randint(len(dataset), (MEAN_SAMPLES,), generator=generator).numpy()]
-    where = tuple(rows.T)
-    rotations = torch.from_numpy(dataset.data.arrays['hand_rotations'][where])
+    rotations, betas = dataset.parameters(MEAN_SAMPLES, generator)
     mean_pose = rotation_6d_from_matrix(rotations).mean(0)  # [16, 6]
     mean_pose[0] = stream.mano_head.initial_pose.reshape(16, 6)[0]  # the mean of all orientations means nothing
     stream.mano_head.initial_pose.copy_(mean_pose.reshape(1, 96))
-    stream.mano_head.initial_betas.copy_(torch.from_numpy(dataset.data.arrays['hand_betas'][where]).mean(0)[None])
+    stream.mano_head.initial_betas.copy_(betas.mean(0)[None])
 
 
 def set_grid_positions(stream: HandStream) -> None:
@@ -87,8 +82,8 @@ def train_hand(config: TrainingConfig) -> HandStream:
     """Runs (or resumes) the stage; the stream's parameters end in ``<out>/hand/checkpoint.pt``."""
     torch.manual_seed(config.seed)
     stream = HandStream(preset(config.preset).hand)
-    layer = HandLayer(load_open_hand())
-    dataset = HandDataset(RenderedData.open(Path(config.data)))
+    layer = HandLayer(hand_model_of(config))
+    dataset = open_hands(config)
     set_mean_parameters(stream, dataset)
     set_grid_positions(stream)
     loop = TrainingLoop(config, stream, [(list(stream.parameters()), config.learning_rate)])
@@ -97,5 +92,6 @@ def train_hand(config: TrainingConfig) -> HandStream:
         batch = dataset.batch(config.batch, generator, config.augmentation)
         return hand_losses(stream, layer, batch, config)
 
-    loop.run(step)
+    with listed_skips(dataset):
+        loop.run(step)
     return stream

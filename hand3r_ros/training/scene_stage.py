@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
@@ -11,10 +9,10 @@ from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
 from hand3r_ros.network.types import Frame, HandBoxes, Prediction
 from hand3r_ros.training.config import TrainingConfig
-from hand3r_ros.training.datasets import ClipDataset, ClipFrame
+from hand3r_ros.training.datasets import ClipFrame
 from hand3r_ros.training.loop import TrainingLoop
 from hand3r_ros.training.losses import camera_pose_loss, pointmap_loss, scene_scale
-from hand3r_ros.training.rendered_data import RenderedData
+from hand3r_ros.training.sources import listed_skips, open_clips
 
 
 def roll_out(network: Hand3R, clip: list[ClipFrame], with_hands: bool) -> list[Prediction]:
@@ -64,7 +62,7 @@ def train_scene(config: TrainingConfig) -> Hand3R:
     """Runs (or resumes) the stage; the scene stream ends in ``<out>/scene/checkpoint.pt``."""
     torch.manual_seed(config.seed)
     network = Hand3R(preset(config.preset))
-    clips = ClipDataset(RenderedData.open(Path(config.data)), config.clip_frames)
+    clips = open_clips(config)
     loop = TrainingLoop(config, network.scene, [(list(network.scene.parameters()), config.learning_rate)])
 
     def step(generator: torch.Generator) -> dict[str, Tensor]:
@@ -72,5 +70,6 @@ def train_scene(config: TrainingConfig) -> Hand3R:
         losses = scene_losses(roll_out(network, clip, with_hands=False), clip, config)
         return {'total': losses['points'] + config.weight_pose * losses['pose'], **losses}
 
-    loop.run(step)
+    with listed_skips(clips):
+        loop.run(step)
     return network
