@@ -24,7 +24,7 @@ class Source:
 CUT3R: Final = Source(
     title='CUT3R',
     file_name='cut3r_512_dpt_4_64.pth',
-    where='https://github.com/CUT3R/CUT3R, section "Download Checkpoints" (Google Drive)',
+    where='https://github.com/CUT3R/CUT3R (Google Drive, linked in its README)',
     licence='CC BY-NC-SA 4.0 (non-commercial)',
     size=3_173_761_006,
     sha256='45f7e98a0a64dbeb54901ae2b878cd8cd125f20a4497316483f0bd6f109f8103',
@@ -33,10 +33,10 @@ HAMER: Final = Source(
     title='HaMeR',
     file_name='hamer.ckpt',
     where=(
-        'https://github.com/geopavlakos/hamer: fetch_demo_data.sh gets hamer_demo_data.tar.gz (5.8 GB); the file is '
-        '_DATA/hamer_ckpts/checkpoints/hamer.ckpt in it'
+        'https://github.com/geopavlakos/hamer (its README): hamer_demo_data.tar.gz, 5.8 GB, '
+        'hamer_ckpts/checkpoints/hamer.ckpt in it'
     ),
-    licence='MIT for the code; nothing is said about the weights, whose training data are mostly non-commercial',
+    licence='MIT (of the code; nothing separate is said about the weights)',
 )
 MANO: Final = Source(
     title='MANO',

@@ -15,6 +15,8 @@ from hand3r_ros.network.checkpoints import WeightsError, read_weights_info, requ
 from hand3r_ros.network.presets import PRESETS
 
 OWN_LICENCE = 'Apache-2.0 (ours)'
+OPEN_HAND_LICENCE = 'Apache-2.0 (ours), from a mesh under the MIT licence'
+HOW_TO_CONVERT = 'hand3r convert --cut3r FILE --hamer FILE --mano FILE --out FOLDER'
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,14 @@ def _lines(found: Found) -> Iterator[str]:
     yield f'  licence  {found.licence}'
     if not found.usable:
         yield from (f'  get      {source.file_name} ({source.title}) from {source.where}' for source in found.sources)
+        if len(found.sources) > 1:
+            yield f'  then     {HOW_TO_CONVERT}'
 
 
 def survey(weights_dir: Path | None = None, mano: Path | None = None) -> Survey:
     """Looks for everything; reads headers and the hand model, no weights."""
     presets = tuple(_preset(name, weights_dir) for name in sorted(PRESETS, reverse=True))
-    open_hand = Found(OPEN_HAND, None, 'part of the package', True)
+    open_hand = Found(OPEN_HAND, None, 'part of the package', True, licence=OPEN_HAND_LICENCE)
     looked = tuple(f'{place.folder} ({place.reason})' for place in places(weights_dir))
     return Survey(looked, presets, (open_hand, _mano(weights_dir, mano)))
 
