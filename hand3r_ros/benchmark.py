@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from hand3r_ros.checkpoints.locations import find_weights_folder
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.checkpoints import load_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.types import Frame, HandBoxes
 from hand3r_ros.online.config import ReconstructorConfig
-from hand3r_ros.online.factory import build_reconstructor, default_weights_dir
+from hand3r_ros.online.factory import build_reconstructor
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
 from hand3r_ros.synthetic.sequence import SceneConfig, Sequence
@@ -38,7 +39,7 @@ def run_benchmark(preset: str, weights_dir: Path | None, frames: int, threads: i
     numbers: dict[str, float] = {}
     reconstructor = build_reconstructor(ReconstructorConfig(preset=preset, weights_dir=weights_dir))
     camera_frames = rendered_camera_frames()
-    numbers |= network_numbers(load_network(weights_dir or default_weights_dir(), preset)[0])
+    numbers |= network_numbers(load_network(find_weights_folder(preset, weights_dir), preset)[0])
     online, result = online_numbers(reconstructor, camera_frames, frames)
     numbers |= online
     numbers |= node_numbers(camera_frames[0], result)

@@ -1,4 +1,4 @@
-"""The ``hand3r`` command: render training data, train, evaluate, benchmark."""
+"""The ``hand3r`` command: run on recordings, weights, training data, training, evaluation, benchmark."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from hand3r_ros import __version__
-from hand3r_ros.commands import benchmark, evaluate, render, train
+from hand3r_ros.commands import benchmark, convert, data, evaluate, render, run, train, weights
 
-COMMANDS = (render, train, evaluate, benchmark)
+COMMANDS = (run, weights, convert, render, train, evaluate, benchmark, data)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,13 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; errors a user can mend are one line, without a traceback."""
     options = build_parser().parse_args(arguments)
     try:
-        options.run(options)
-    except (ValueError, FileNotFoundError, RuntimeError) as error:
+        return int(options.run(options) or 0)  # a verb may return an exit status
+    except (ValueError, OSError, RuntimeError) as error:
         print(f'hand3r {options.verb}: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 if __name__ == '__main__':

@@ -24,6 +24,18 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
 )
 
 
+def other_kind(path: Path) -> str | None:
+    """What a file is that was to be a pickle of arrays; None if it may well be one, or cannot be read."""
+    try:
+        with path.open('rb') as file:
+            head = file.read(4096)
+    except OSError:
+        return None
+    if head.startswith(b'PK\x03\x04'):
+        return 'a zip archive: unpack it and give the file inside'
+    return None if head[:1] in (b'\x80', b'(', b'c', b'}', b']') else _kind(head, path.stat().st_size)
+
+
 def require_zip(path: Path) -> None:
     """Passes when the file begins like the zip files of torch.
 

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from hand3r_ros.checkpoints.locations import find_weights_folder
 from hand3r_ros.evaluation import metrics
 from hand3r_ros.evaluation.baselines import ZeroedScene, mean_articulation, mean_keypoints
 from hand3r_ros.evaluation.report import format_report
@@ -27,7 +28,6 @@ from hand3r_ros.network.checkpoints import load_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.detection.registry import make_detector
-from hand3r_ros.online.factory import default_weights_dir
 from hand3r_ros.online.preparation import ImageGeometry
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
@@ -59,7 +59,7 @@ def evaluate_rendered(
 ) -> str:
     """Runs the test set and returns the report; ``out`` also gets it as JSON."""
     torch.set_num_threads(1)
-    network, _ = load_network(weights_dir or default_weights_dir(), preset)
+    network, _ = load_network(find_weights_folder(preset, weights_dir), preset)
     network.eval()
     layer = HandLayer(load_open_hand())
     long_side = network.config.image_long_side

@@ -93,10 +93,29 @@ def load_mano(path: str | Path) -> HandModelData:
     Raises:
         HandModelFileError: the file is missing, damaged, unsafe or holds another model; the message says which.
     """
-    path = _find_mano_file(Path(path).expanduser())
+    path = find_mano_file(path)
     if path.suffix == '.npz':
         return hand_model_from_arrays(MANO, _load_npz(path), path)
     return hand_model_from_arrays(MANO, load_mano_pickle(path, ARRAY_NAMES), path)
+
+
+def find_mano_file(path: str | Path) -> Path:
+    """The file itself; in a folder ``MANO_RIGHT.pkl``, else ``MANO_RIGHT.npz``.
+
+    Raises:
+        HandModelFileError: there is none, or it is of another kind.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        for name in ('MANO_RIGHT.pkl', 'MANO_RIGHT.npz'):
+            if (path / name).is_file():
+                return path / name
+        raise HandModelFileError(f'{path}: neither MANO_RIGHT.pkl nor MANO_RIGHT.npz is in this folder')
+    if not path.is_file():
+        raise HandModelFileError(f'{path}: no such file; MANO_RIGHT.pkl comes from https://mano.is.tue.mpg.de')
+    if path.suffix not in ('.pkl', '.npz'):
+        raise HandModelFileError(f'{path}: a hand model is a .pkl or .npz file')
+    return path
 
 
 def hand_model_from_arrays(model_id: str, arrays: Mapping[str, Any], source: str | Path) -> HandModelData:
@@ -127,19 +146,6 @@ def require_same_hand_model(expected: str, found: str, source: str) -> None:
             f'{source} was made with the hand model {found!r}, but {expected!r} is in use; '
             f'their vertices, betas and joints do not correspond. Use files of one hand model only'
         )
-
-
-def _find_mano_file(path: Path) -> Path:
-    if path.is_dir():
-        for name in ('MANO_RIGHT.pkl', 'MANO_RIGHT.npz'):
-            if (path / name).is_file():
-                return path / name
-        raise HandModelFileError(f'{path}: neither MANO_RIGHT.pkl nor MANO_RIGHT.npz is in this folder')
-    if not path.is_file():
-        raise HandModelFileError(f'{path}: no such file; MANO_RIGHT.pkl comes from https://mano.is.tue.mpg.de')
-    if path.suffix not in ('.pkl', '.npz'):
-        raise HandModelFileError(f'{path}: a hand model is a .pkl or .npz file')
-    return path
 
 
 def _load_npz(path: Path) -> dict[str, Any]:

@@ -110,25 +110,37 @@ def load_network(weights_dir: Path | str, preset: str) -> tuple[Hand3R, WeightsI
         WeightsError: the file is missing, truncated, not one of ours, of another preset or size, or not finite.
 
     """
-    wanted = preset_config(preset)
+    preset_config(preset)  # the name becomes part of a path
     info = read_weights_info(Path(weights_dir) / f'{preset}.safetensors')
-    if info.preset != preset:
-        raise WeightsError(f'{info.path} holds weights of preset {info.preset!r}, not {preset!r}: use its own name')
-    # What the weights were trained for beyond both streams is their own property: the two public checkpoints come
-    # without fusion, and the detection head is added last.
-    wanted = dataclasses.replace(wanted, fusion=info.config.fusion, detection=info.config.detection)
-    if info.config != wanted:
-        differences = '; '.join(_differences(dataclasses.asdict(info.config), dataclasses.asdict(wanted)))
-        raise WeightsError(
-            f'{info.path} was made for another {preset!r} configuration ({differences}): train or convert it again '
-            'with this version'
-        )
+    wanted = require_configuration(info, preset)
     # Initialising parameters that are about to be replaced takes half a minute at full size.
     with torch.device('meta'):
         network = Hand3R(wanted)
     network.to_empty(device='cpu')
     network.load_state_dict(_checked_tensors(info.path, network.state_dict()))
     return network.eval(), info
+
+
+def require_configuration(info: WeightsInfo, preset: str) -> Hand3RConfig:
+    """The configuration of a preset with what these weights have of its optional parts.
+
+    Raises:
+        ValueError: there is no such preset.
+        WeightsError: the weights are of another preset or of other sizes.
+
+    """
+    if info.preset != preset:
+        raise WeightsError(f'{info.path} holds weights of preset {info.preset!r}, not {preset!r}: use its own name')
+    # What the weights were trained for beyond both streams is their own property: the two public checkpoints come
+    # without fusion, and the detection head is added last.
+    wanted = dataclasses.replace(preset_config(preset), fusion=info.config.fusion, detection=info.config.detection)
+    if info.config != wanted:
+        differences = '; '.join(_differences(dataclasses.asdict(info.config), dataclasses.asdict(wanted)))
+        raise WeightsError(
+            f'{info.path} was made for another {preset!r} configuration ({differences}): train or convert it again '
+            'with this version'
+        )
+    return wanted
 
 
 def read_weights_info(path: Path | str) -> WeightsInfo:

@@ -35,6 +35,7 @@ class Frame:
     ray_map: Tensor | None = None  # [B, H, W, 6] known camera: centre and CUT3R's ray vector, in the world frame
     has_image: Tensor | None = None  # [B] bool, False ignores the image and never updates; None: all True
     has_ray_map: Tensor | None = None  # [B] bool, False ignores the ray map; None: all True where ray_map is given
+    state_update: str | None = None  # 'cut3r' or 'ttt3r', see scene/state_update.py; None: as SceneConfig says
     mark_missing: bool = False  # add learned tokens for a missing image or ray map, as CUT3R's offline entry point
 
 

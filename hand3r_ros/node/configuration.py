@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from hand3r_ros.node.parameters import NodeParameters
@@ -14,7 +13,6 @@ from hand3r_ros.online.config import (
     SmoothingConfig,
 )
 
-WEIGHTS_VARIABLE = 'HAND3R_WEIGHTS'
 _DETECTORS = {'topic': 'given', 'none': 'given', 'mediapipe': 'mediapipe'}
 
 
@@ -22,7 +20,7 @@ def reconstructor_config(parameters: NodeParameters) -> ReconstructorConfig:
     """Everything that the reconstruction takes from the parameters; raises ValueError for what it refuses."""
     return ReconstructorConfig(
         preset=parameters.preset,
-        weights_dir=weights_folder(parameters.weights_dir),
+        weights_dir=Path(parameters.weights_dir).expanduser() if parameters.weights_dir else None,
         hand_model=parameters.hand_model,
         mano_path=Path(parameters.mano_dir).expanduser() if parameters.mano_dir else None,
         device=parameters.device,
@@ -53,9 +51,3 @@ def reconstructor_config(parameters: NodeParameters) -> ReconstructorConfig:
             beta=parameters.smoothing.beta,
         ),
     )
-
-
-def weights_folder(parameter: str) -> Path | None:
-    """Folder of the weights: the parameter, else $HAND3R_WEIGHTS, else None for those that came with the package."""
-    chosen = parameter or os.environ.get(WEIGHTS_VARIABLE, '')
-    return Path(chosen).expanduser() if chosen else None

@@ -109,6 +109,15 @@ class ResultMessages:
         self._markers_at = -float('inf')
         self._path.clear()
 
+    def memory(self) -> tuple[list[list[float]], float]:
+        """What ``restore`` needs to go on from here: the camera's path and when the last markers left."""
+        return [position.tolist() for position in self._path], self._markers_at
+
+    def restore(self, path: list[list[float]], markers_at: float) -> None:
+        """Go on from there."""
+        self._path = deque((np.array(position) for position in path), maxlen=PATH_LENGTH)
+        self._markers_at = markers_at
+
     def _hands(
         self, result: FrameResult, header: Header, world: Header, parameters: NodeParameters, now: Moment
     ) -> Iterator[Outgoing]:

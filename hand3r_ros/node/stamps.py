@@ -47,6 +47,14 @@ class StampGuard:
         """Accept the next stamp, whatever it is."""
         self._last_ns = self._candidate_ns = None
 
+    def memory(self) -> tuple[int | None, int | None]:
+        """What ``restore`` needs to go on from here."""
+        return self._last_ns, self._candidate_ns
+
+    def restore(self, last_ns: int | None, candidate_ns: int | None) -> None:
+        """Go on from there."""
+        self._last_ns, self._candidate_ns = last_ns, candidate_ns
+
     def _accept(self, stamp_ns: int, verdict: StampVerdict) -> StampVerdict:
         self._last_ns, self._candidate_ns = stamp_ns, None
         return verdict

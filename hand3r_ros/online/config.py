@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-POSE_SOURCES = ('network', 'geometric', 'tf')
+from hand3r_ros.network.scene.config import STATE_UPDATES
+
+POSE_SOURCES = ('auto', 'network', 'geometric', 'tf')
 TRANSLATIONS = ('auto', 'network', 'aligned')
 HAND_MODELS = ('open_hand', 'mano')
 PRECISIONS = ('float32', 'float16', 'bfloat16')
@@ -152,15 +154,23 @@ class ReconstructorConfig:
 
     preset: str = 'tiny'
     weights_dir: Path | None = None
-    """Folder of ``<preset>.safetensors``; None: the weights that come with this package."""
+    """Folder of ``<preset>.safetensors``; None: $HAND3R_WEIGHTS, else the weights that come with this package."""
     hand_model: str = 'open_hand'
     mano_path: Path | None = None
-    """``MANO_RIGHT.pkl`` or its folder, for hand_model 'mano'."""
+    """``MANO_RIGHT.pkl`` (or ``.npz``) or its folder, for hand_model 'mano'; None: beside the weights."""
     device: str = 'auto'
     """'auto', 'cpu', 'cuda' or 'cuda:<n>'."""
     precision: str = 'float32'
     """Arithmetic of the network; the reduced ones need hardware that has them. float16 only on a GPU."""
-    pose_source: str = 'network'
+    state_update: str = 'cut3r'
+    """How much of the recurrent state a frame rewrites. 'cut3r': all of it. 'ttt3r': each state token only as far as
+    its attention to the image says, so that long streams are forgotten more slowly; works with the same weights."""
+    reset_interval: int = 0
+    """Frames after which the recurrent state starts anew in the same world; 0: never. The frame at which it does is
+    shown to the network twice, the second time as the first one of the new chunk (TTT3R uses 50 or 100)."""
+    pose_source: str = 'auto'
+    """'network': as the paper. 'geometric': feature tracks on the predicted points. 'tf': given with each frame.
+    'auto': what the weights recommend, 'network' where they say nothing."""
     max_hands: int = 2
     fallback_focal: float = 0.0
     """Pixels of the source image, for cameras without calibration; 0 estimates it from the predicted points."""
@@ -181,10 +191,10 @@ class ReconstructorConfig:
         _require(bool(self.preset), 'preset', 'the name of a preset', self.preset)
         _require_choice('hand_model', self.hand_model, HAND_MODELS)
         _require_choice('precision', self.precision, PRECISIONS)
+        _require_choice('state_update', self.state_update, STATE_UPDATES)
+        _require_range('reset_interval', self.reset_interval, 0, 1_000_000_000)
         _require_choice('pose_source', self.pose_source, POSE_SOURCES)
         _require(_is_device(self.device), 'device', "'auto', 'cpu', 'cuda' or 'cuda:<n>'", self.device)
-        if self.hand_model == 'mano':
-            _require(self.mano_path is not None, 'mano_path', "a file or folder when hand_model is 'mano'", None)
         _require_range('max_hands', self.max_hands, 0, 100)
         _require_range('fallback_focal', self.fallback_focal, 0.0, 1e6)
         _require_range('reset_after_gap', self.reset_after_gap, 0.0, 1e9)

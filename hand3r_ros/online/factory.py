@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from hand3r_ros.checkpoints.locations import find_mano, find_weights_folder
 from hand3r_ros.hand_model.data import HandModelData, load_mano, load_open_hand, require_same_hand_model
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import load_network
 from hand3r_ros.online.config import ReconstructorConfig
+from hand3r_ros.online.detection.base import HandDetector
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 
 
-def build_reconstructor(config: ReconstructorConfig) -> OnlineReconstructor:
-    """Loads everything that ``config`` names.
+def build_reconstructor(config: ReconstructorConfig, detector: HandDetector | None = None) -> OnlineReconstructor:
+    """Loads everything that ``config`` names; a ``detector`` that is given takes the place of the configured one.
 
     Raises:
         WeightsError: the weights are missing, damaged or of another network.
@@ -23,32 +23,16 @@ def build_reconstructor(config: ReconstructorConfig) -> OnlineReconstructor:
         ValueError: another setting cannot be met here (device, precision, detector name).
 
     """
-    detector = make_detector(config)
+    detector = make_detector(config) if detector is None else detector
     hand_model = load_hand_model(config)
-    weights_dir = default_weights_dir() if config.weights_dir is None else config.weights_dir
+    weights_dir = find_weights_folder(config.preset, config.weights_dir)
     network, info = load_network(weights_dir, config.preset)
     require_same_hand_model(hand_model.id, info.hand_model, str(weights_dir / f'{config.preset}.safetensors'))
-    return OnlineReconstructor(network, HandLayer(hand_model), detector, config)
+    return OnlineReconstructor(network, HandLayer(hand_model), detector, config, info.pose_source)
 
 
 def load_hand_model(config: ReconstructorConfig) -> HandModelData:
     """The configured hand model."""
     if config.hand_model == 'mano':
-        assert config.mano_path is not None  # checked by the configuration
-        return load_mano(config.mano_path)
+        return load_mano(find_mano(config.mano_path, config.weights_dir))
     return load_open_hand()
-
-
-def default_weights_dir() -> Path:
-    """The weights that come with the package: in its share folder where it is installed, else in the repository."""
-    package = Path(__file__).resolve().parents[1]
-    candidates = [package.parent / 'weights', *_installed_weights(package)]
-    for folder in candidates:
-        if folder.is_dir() and any(folder.glob('*.safetensors')):
-            return folder
-    return candidates[0]
-
-
-def _installed_weights(package: Path) -> list[Path]:
-    """``<prefix>/share/hand3r_ros/weights`` for every prefix above the module (``<prefix>/lib/python3.x/...``)."""
-    return [prefix / 'share' / 'hand3r_ros' / 'weights' for prefix in list(package.parents)[1:6]]

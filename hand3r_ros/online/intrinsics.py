@@ -72,6 +72,15 @@ class FocalEstimator:
         """Forget all frames (another camera, or another image size)."""
         self._recent.clear()
 
+    def memory(self) -> tuple[float, ...]:
+        """The estimates of the last frames, pixels, oldest first."""
+        return tuple(self._recent)
+
+    def restore(self, memory: tuple[float, ...]) -> None:
+        """Goes on from these estimates."""
+        self._recent.clear()
+        self._recent.extend(memory)
+
     def update(self, points: NDArray[np.floating], confidence: NDArray[np.floating]) -> Intrinsics:
         """Intrinsics of the image that ``points`` (H, W, 3) belong to.
 
@@ -113,6 +122,14 @@ class CameraResolver:
     def reset(self) -> None:
         """Forget earlier frames."""
         self._estimator.reset()
+
+    def memory(self) -> tuple[float, ...]:
+        """What ``restore`` needs to go on from here: the focal lengths of the last frames."""
+        return self._estimator.memory()
+
+    def restore(self, memory: tuple[float, ...]) -> None:
+        """Goes on from there."""
+        self._estimator.restore(memory)
 
     def resolve(
         self,

@@ -32,6 +32,28 @@ class MapCloud:
     counts: NDArray[np.int32]  # (N,) frames in which the voxel was seen
 
 
+@dataclass(frozen=True)
+class MapMemory:
+    """Everything a map holds, exactly; N voxels in the order of their slots."""
+
+    voxel_size: float
+    frame: int
+    keys: NDArray[np.int64]  # (N,) packed voxel coordinates
+    points: NDArray[np.float64]  # (N, 3) m, world
+    colors: NDArray[np.float32]  # (N, 3) 0..255
+    counts: NDArray[np.int32]  # (N,)
+    last_seen: NDArray[np.int32]  # (N,) frame
+
+    def check(self) -> None:
+        """Raises ValueError when the arrays do not belong together."""
+        shapes = [a.shape for a in (self.keys, self.points, self.colors, self.counts, self.last_seen)]
+        count = len(self.keys)
+        if shapes != [(count,), (count, 3), (count, 3), (count,), (count,)]:
+            raise ValueError(f'the map has arrays of shapes {shapes}')
+        if len(np.unique(self.keys)) != count or not np.isfinite(self.points).all():
+            raise ValueError('the map has a voxel twice or a point that is not finite')
+
+
 class VoxelMap:
     """Running mean of position and colour per voxel. Safe to read from one thread while another adds."""
 
@@ -68,6 +90,33 @@ class VoxelMap:
             used = slice(0, self._size)
             colors = np.clip(np.rint(self._colors[used]), 0, 255).astype(np.uint8)
             return MapCloud(self._points[used].astype(np.float32), colors, self._counts[used].copy())
+
+    def memory(self) -> MapMemory:
+        """What ``restore`` needs to go on from here: a copy of all voxels as they are kept."""
+        with self._lock:
+            used = slice(0, self._size)
+            arrays = (self._key_of_slot, self._points, self._colors, self._counts, self._last_seen)
+            return MapMemory(self.voxel_size, self._frame, *(array[used].copy() for array in arrays))
+
+    def restore(self, memory: MapMemory) -> None:
+        """Goes on from there; a map with voxels of another size has to start empty.
+
+        Raises:
+            ValueError: the arrays do not belong together; the map is as before.
+
+        """
+        memory.check()
+        with self._lock:
+            self._empty()
+            if memory.voxel_size != self.voxel_size:
+                return
+            self._size, self._frame = len(memory.keys), memory.frame
+            self._key_of_slot = memory.keys.astype(np.int64)
+            self._points, self._colors = memory.points.astype(np.float64), memory.colors.astype(np.float32)
+            self._counts, self._last_seen = memory.counts.astype(np.int32), memory.last_seen.astype(np.int32)
+            self._sort()
+            if self._size > self.max_points:
+                self._evict()
 
     def memory_bytes(self) -> int:
         """Size of all arrays."""
@@ -139,6 +188,10 @@ class VoxelMap:
         for name in ('_points', '_colors', '_counts', '_last_seen', '_key_of_slot'):
             setattr(self, name, getattr(self, name)[keep])
         self._size = keep_count
+        self._sort()
+
+    def _sort(self) -> None:
+        """Finds the slots of all voxels anew; the arrays must hold nothing but used slots."""
         sorting = np.argsort(self._key_of_slot)
         self._keys, self._slots = self._key_of_slot[sorting], sorting.astype(np.int32)
 

@@ -7,6 +7,7 @@ the way towards the measurement (slerp) that the filter would take on a number.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +24,24 @@ def smoothing_fraction(cutoff: float, seconds: float) -> float:
     return turned / (turned + 1.0)
 
 
+@dataclass(frozen=True)
+class FilterMemory:
+    """What the filters of one track know between two frames."""
+
+    position: Array  # (3,) m
+    velocity: Array  # (3,) m/s
+    rotation: Array  # (4,) unit quaternion x y z w
+    speed: float  # rad/s
+    stamp_ns: int
+
+
 class OneEuroPosition:
     """A position (3,) in metres; stamps in nanoseconds."""
 
     def __init__(self, config: SmoothingConfig) -> None:
         self._config = config
         self._value: Array | None = None
-        self._velocity = np.zeros(3)
+        self._velocity = np.zeros(3)  # never changed in place
         self._stamp_ns = 0
 
     def update(self, position: Array, stamp_ns: int) -> Array:
@@ -39,11 +51,21 @@ class OneEuroPosition:
             self._value, self._stamp_ns = np.array(position, float), stamp_ns
             return self._value
         velocity = (position - self._value) / seconds
-        self._velocity += smoothing_fraction(self._config.derivative_cutoff, seconds) * (velocity - self._velocity)
+        share = smoothing_fraction(self._config.derivative_cutoff, seconds)
+        self._velocity = self._velocity + share * (velocity - self._velocity)
         cutoff = self._config.min_cutoff + self._config.beta * float(np.linalg.norm(self._velocity))
         self._value = self._value + smoothing_fraction(cutoff, seconds) * (position - self._value)
         self._stamp_ns = stamp_ns
         return self._value
+
+    def memory(self) -> tuple[Array, Array]:
+        """Position and velocity; the filter must have seen a position."""
+        assert self._value is not None
+        return self._value, self._velocity
+
+    def restore(self, memory: FilterMemory) -> None:
+        """Goes on from there."""
+        self._value, self._velocity, self._stamp_ns = memory.position, memory.velocity, memory.stamp_ns
 
 
 class OneEuroRotation:
@@ -70,6 +92,16 @@ class OneEuroRotation:
         self._stamp_ns = stamp_ns
         return self._value.as_matrix()
 
+    def memory(self) -> tuple[Array, float, int]:
+        """Rotation as quaternion, speed and stamp; the filter must have seen a rotation."""
+        assert self._value is not None
+        return self._value.as_quat(), self._speed, self._stamp_ns
+
+    def restore(self, memory: FilterMemory) -> None:
+        """Goes on from there; the quaternion keeps its bits, which normalising it again could change."""
+        self._value = Rotation(memory.rotation, normalize=False)
+        self._speed, self._stamp_ns = memory.speed, memory.stamp_ns
+
 
 class HandSmoother:
     """One pair of filters per track."""
@@ -85,6 +117,22 @@ class HandSmoother:
     def keep_only(self, track_ids: set[int]) -> None:
         """Forget the tracks that are not among these."""
         self._filters = {track: filters for track, filters in self._filters.items() if track in track_ids}
+
+    def memory(self) -> dict[int, FilterMemory]:
+        """What ``restore`` needs to go on from here, by track."""
+        return {
+            track: FilterMemory(*position.memory(), *rotation.memory())
+            for track, (position, rotation) in self._filters.items()
+        }
+
+    def restore(self, memory: dict[int, FilterMemory]) -> None:
+        """Goes on from there."""
+        self._filters = {}
+        for track, filters in memory.items():
+            position, rotation = OneEuroPosition(self._config), OneEuroRotation(self._config)
+            position.restore(filters)
+            rotation.restore(filters)
+            self._filters[track] = position, rotation
 
     def update(self, track_id: int, T_world_wrist: Array, stamp_ns: int) -> Array:
         """The smoothed wrist pose (4, 4) of a track."""

@@ -42,6 +42,14 @@ class Track:
     stamp_ns: int
 
 
+@dataclass(frozen=True)
+class TrackerMemory:
+    """What a tracker knows between two frames."""
+
+    tracks: tuple[Track, ...]
+    next_id: int
+
+
 class HandTracker:
     """Gives every hand an id that it keeps; ids start at 1 and are never used again, also not after a reset."""
 
@@ -59,6 +67,14 @@ class HandTracker:
     def reset(self) -> None:
         """Forget all hands."""
         self._tracks = ()
+
+    def memory(self) -> TrackerMemory:
+        """What ``restore`` needs to go on from here."""
+        return TrackerMemory(self._tracks, self._next_id)
+
+    def restore(self, memory: TrackerMemory) -> None:
+        """Goes on from there; ids given out so far are not used again."""
+        self._tracks, self._next_id = memory.tracks, max(self._next_id, memory.next_id)
 
     def update(self, observations: Sequence[HandObservation], stamp_ns: int) -> tuple[int, ...]:
         """Ids of the hands of one frame, in the order given. Hands not seen for the timeout are forgotten."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from hand3r_ros.hand_model.data import OPEN_HAND
 from hand3r_ros.network.checkpoints import RECOMMENDABLE_POSE_SOURCES
 
 STAGES = ('scene', 'hand', 'fusion', 'detector')
@@ -30,10 +31,11 @@ class TrainingConfig:
 
     stage: str
     preset: str = 'tiny'
-    data: str = 'data/rendered'  # written by ``hand3r render``
+    data: str = 'data/rendered'  # folder written by ``hand3r render``, or of DexYCB or HOI4D (docs/datasets.md)
+    split: str = ''  # of DexYCB ('s0/train' if empty) or HOI4D ('train' if empty); 'all' is everything there is
+    hand_model: str = OPEN_HAND  # or file or folder of the user's MANO_RIGHT, which DexYCB and HOI4D need
     out: str = 'out/training'
     start_from: str = ''  # weights file (safetensors) whose streams to start from; empty: from nothing
-    mano: str = ''  # MANO_RIGHT.pkl; empty: the open hand
     steps: int = 4000
     batch: int = 64  # crops (hand), clips (scene, fusion) or images (detector), per process
     clip_frames: int = 4  # frames per clip, in time order

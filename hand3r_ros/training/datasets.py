@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hand3r_ros.datasets.samples import SkipLog
 from hand3r_ros.geometry import invert_transform, quaternion_from_matrix
 from hand3r_ros.network.types import HandBoxes
 from hand3r_ros.training.augmentation import CropMotion, jitter_colors
@@ -49,6 +50,7 @@ class HandDataset:
         usable = arrays['hand_valid'] & (arrays['hand_visible'] >= smallest_visible) & arrays['done'][:, None, None]
         self.index: NDArray[np.intp] = np.argwhere(usable)  # (M, 3) sequence, frame, slot
         self.data = data
+        self.skipped = SkipLog()
         if not len(self.index):
             raise ValueError(f'{data.directory} has no visible hand: render more sequences')
 
@@ -70,6 +72,12 @@ class HandDataset:
             motion.move_keypoints(keypoints),
         )
 
+    def parameters(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Rotations [count, 16, 3, 3] and betas [count, 10] of random hands."""
+        where = tuple(self.index[torch.randint(len(self.index), (count,), generator=generator).numpy()].T)
+        arrays = self.data.arrays
+        return torch.from_numpy(arrays['hand_rotations'][where]), torch.from_numpy(arrays['hand_betas'][where])
+
 
 class ClipDataset:
     """Clips of consecutive or skipped frames with their hands."""
@@ -79,6 +87,7 @@ class ClipDataset:
         self.clip_frames = min(clip_frames, data.layout.frames)
         self.smallest_visible = smallest_visible
         self.rows = data.finished_rows()
+        self.skipped = SkipLog()
         if not len(self.rows):
             raise ValueError(f'{data.directory} has no finished sequence: render it first')
 

@@ -12,13 +12,13 @@ from hand3r_ros.network.checkpoints import save_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.types import Prediction, SceneState
 from hand3r_ros.training.config import TrainingConfig
-from hand3r_ros.training.datasets import ClipDataset, ClipFrame
+from hand3r_ros.training.datasets import ClipFrame
 from hand3r_ros.training.losses import absolute_loss, image_loss, translation_loss
-from hand3r_ros.training.rendered_data import RenderedData
 from hand3r_ros.training.roll_out import roll_out
 from hand3r_ros.training.scene_stage import scene_losses
+from hand3r_ros.training.sources import hand_model_of, open_clips
 from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage, segments
-from hand3r_ros.training.starting_point import hand_model, load_streams, starting_network
+from hand3r_ros.training.starting_point import load_streams, starting_network
 
 
 class FusionObjective(nn.Module):
@@ -81,20 +81,21 @@ def fusion_stage(config: TrainingConfig) -> Stage:
         assert part is not None  # presets have fusion
         fusion += list(part.requires_grad_(True).parameters())
     network.scene.requires_grad_(config.scene_learning_rate > 0.0)
-    clips = ClipDataset(RenderedData.open(Path(config.data)), config.clip_frames)
+    clips = open_clips(config)
     groups = [ParameterGroup(fusion, config.learning_rate)]
     if config.scene_learning_rate > 0.0:
         groups.append(ParameterGroup(scene, config.scene_learning_rate))
     return Stage(
         trained=network,
-        objective=FusionObjective(network, HandLayer(hand_model(config)), config),
+        objective=FusionObjective(network, HandLayer(hand_model_of(config)), config),
         groups=groups,
         draw=lambda generator: segments(clips.batch(config.batch, generator), config.truncate_frames),
+        skipped=clips.skipped,
     )
 
 
 def save_fusion(network: Hand3R, config: TrainingConfig, weights: Path) -> None:
     """Writes the finished network as a weights file."""
     weights.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {'preset': config.preset, 'hand_model': hand_model(config).id, 'pose_source': config.pose_source}
+    metadata = {'preset': config.preset, 'hand_model': hand_model_of(config).id, 'pose_source': config.pose_source}
     save_network(weights, network, metadata, half=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
@@ -13,26 +11,24 @@ from hand3r_ros.network.hand.stream import HandStream, HandStreamOutput
 from hand3r_ros.network.rotations import rotation_6d_from_matrix
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.containers import in_float32
-from hand3r_ros.training.datasets import HandBatch, HandDataset
+from hand3r_ros.training.datasets import HandBatch
 from hand3r_ros.training.losses import hand_shape_loss, reprojection_loss
-from hand3r_ros.training.rendered_data import RenderedData
 from hand3r_ros.training.roll_out import network_precision
+from hand3r_ros.training.sources import HandSource, hand_model_of, open_hands
 from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage
-from hand3r_ros.training.starting_point import hand_model, starting_network
+from hand3r_ros.training.starting_point import starting_network
 
 MEAN_SAMPLES = 4096
 
 
-def set_mean_parameters(stream: HandStream, dataset: HandDataset) -> None:
+def set_mean_parameters(stream: HandStream, dataset: HandSource) -> None:
     """Starts the MANO head at the mean articulation and shape of the training hands (HaMeR ships such a mean too)."""
     generator = torch.Generator().manual_seed(0)
-    rows = dataset.index[torch.randint(len(dataset), (MEAN_SAMPLES,), generator=generator).numpy()]
-    where = tuple(rows.T)
-    rotations = torch.from_numpy(dataset.data.arrays['hand_rotations'][where])
+    rotations, betas = dataset.parameters(MEAN_SAMPLES, generator)
     mean_pose = rotation_6d_from_matrix(rotations).mean(0)  # [16, 6]
     mean_pose[0] = stream.mano_head.initial_pose.reshape(16, 6)[0]  # the mean of all orientations means nothing
     stream.mano_head.initial_pose.copy_(mean_pose.reshape(1, 96))
-    stream.mano_head.initial_betas.copy_(torch.from_numpy(dataset.data.arrays['hand_betas'][where]).mean(0)[None])
+    stream.mano_head.initial_betas.copy_(betas.mean(0)[None])
 
 
 def set_grid_positions(stream: HandStream) -> None:
@@ -103,7 +99,7 @@ class HandObjective(nn.Module):
 def hand_stage(config: TrainingConfig) -> Stage:
     """The hand stream from nothing, or from the weights in ``config.start_from``."""
     stream = starting_network(config).hand
-    dataset = HandDataset(RenderedData.open(Path(config.data)))
+    dataset = open_hands(config)
     if not config.start_from:
         set_mean_parameters(stream, dataset)
         set_grid_positions(stream)
@@ -111,7 +107,8 @@ def hand_stage(config: TrainingConfig) -> Stage:
     trained = [parameter for parameter in stream.parameters() if parameter.requires_grad]
     return Stage(
         trained=stream,
-        objective=HandObjective(stream, HandLayer(hand_model(config)), config),
+        objective=HandObjective(stream, HandLayer(hand_model_of(config)), config),
         groups=[ParameterGroup(trained, config.learning_rate)],
         draw=lambda generator: [dataset.batch(config.batch, generator, config.augmentation)],
+        skipped=dataset.skipped,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -80,6 +81,8 @@ class TrainingLoop:
         finally:
             meter.close()
             self.files.close()
+            if self.stage.skipped is not None and (summary := self.stage.skipped.summary()):
+                print(summary, file=sys.stderr)
 
     def _batches(self) -> Iterator[list[Any]]:
         workers = self.config.workers

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.types import Prediction, SceneState
 from hand3r_ros.training.config import TrainingConfig
-from hand3r_ros.training.datasets import ClipDataset, ClipFrame
+from hand3r_ros.training.datasets import ClipFrame
 from hand3r_ros.training.losses import camera_pose_loss, pointmap_loss, scene_scale
-from hand3r_ros.training.rendered_data import RenderedData
 from hand3r_ros.training.roll_out import roll_out
+from hand3r_ros.training.sources import open_clips
 from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage, segments
 from hand3r_ros.training.starting_point import starting_network
 
@@ -71,10 +69,11 @@ def scene_stage(config: TrainingConfig) -> Stage:
     for part in (network.hand, network.prompt_encoder, network.translation_head, network.detection_head):
         if part is not None:
             part.requires_grad_(False)
-    clips = ClipDataset(RenderedData.open(Path(config.data)), config.clip_frames)
+    clips = open_clips(config)
     return Stage(
         trained=network.scene,
         objective=SceneObjective(network, config),
         groups=[ParameterGroup(list(network.scene.parameters()), config.learning_rate)],
         draw=lambda generator: segments(clips.batch(config.batch, generator), config.truncate_frames),
+        skipped=clips.skipped,
     )

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hand3r_ros.datasets.samples import SkipLog
+
 Draw = Callable[[torch.Generator], list[Any]]
 
 
@@ -41,6 +43,7 @@ class Stage:
     objective: nn.Module
     groups: list[ParameterGroup]
     draw: Draw
+    skipped: SkipLog | None = None  # what the data source could not use; listed when training ends
 
 
 def segments(clip: list[Any], length: int) -> list[list[Any]]:

@@ -1,4 +1,4 @@
-"""Where training starts: a network from nothing or from a weights file, streams of earlier stages, the hand model."""
+"""Where training starts: a network from nothing or from a weights file, streams of earlier stages."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ from pathlib import Path
 
 import torch
 
-from hand3r_ros.hand_model.data import HandModelData, load_mano, load_open_hand, require_same_hand_model
+from hand3r_ros.hand_model.data import require_same_hand_model
 from hand3r_ros.network.checkpoints import load_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.run_files import CheckpointError, read_checkpoint
-
-
-def hand_model(config: TrainingConfig) -> HandModelData:
-    """The hand model that rotations and betas of this run belong to."""
-    return load_mano(Path(config.mano)) if config.mano else load_open_hand()
+from hand3r_ros.training.sources import hand_model_of
 
 
 def starting_network(config: TrainingConfig) -> Hand3R:
@@ -36,7 +32,7 @@ def starting_network(config: TrainingConfig) -> Hand3R:
     if path.name != f'{config.preset}.safetensors':
         raise ValueError(f'start_from must be a file named {config.preset}.safetensors, got {path}')
     finished, info = load_network(path.parent, config.preset)
-    require_same_hand_model(hand_model(config).id, info.hand_model, str(path))
+    require_same_hand_model(hand_model_of(config).id, info.hand_model, str(path))
     # What the file lacks (a fusion that was never trained) keeps its initial values.
     own = network.state_dict()
     own.update({name: value for name, value in finished.state_dict().items() if name in own})

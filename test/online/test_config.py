@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -52,12 +51,6 @@ def test_bad_values_name_the_field_and_the_value(kind, field, value):
     with pytest.raises(ValueError, match=rf'{field} must be .*, got ') as caught:
         kind(**{field: value})
     assert repr(value) in str(caught.value)
-
-
-def test_mano_needs_its_path():
-    with pytest.raises(ValueError, match='mano_path must be'):
-        ReconstructorConfig(hand_model='mano')
-    assert ReconstructorConfig(hand_model='mano', mano_path=Path('x')).mano_path == Path('x')
 
 
 def test_configurations_are_frozen_and_comparable():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from hand3r_ros.network.checkpoints import WeightsError, save_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
 from hand3r_ros.online.config import PlacementConfig, ReconstructorConfig
-from hand3r_ros.online.factory import build_reconstructor, default_weights_dir
+from hand3r_ros.online.factory import build_reconstructor
 from hand3r_ros.online.results import CameraFrame, HandDetection
 
 HANDS = (
@@ -85,6 +87,23 @@ def test_warming_up_touches_no_session(weights_dir):
     assert np.array_equal(warm.process(frames()[2]).points_camera, expected.points_camera)
 
 
+def test_auto_takes_the_pose_source_that_the_weights_recommend(weights_dir, tmp_path):
+    assert build_reconstructor(ReconstructorConfig(weights_dir=weights_dir, device='cpu')).pose_source == 'network'
+    metadata = {'preset': 'tiny', 'hand_model': 'open_hand', 'pose_source': 'geometric'}
+    save_network(tmp_path / 'tiny.safetensors', Hand3R(preset('tiny')), metadata)
+    config = ReconstructorConfig(weights_dir=tmp_path, device='cpu')
+    recommended, chosen = build_reconstructor(config), build_reconstructor(replace(config, pose_source='network'))
+    assert (recommended.pose_source, chosen.pose_source) == ('geometric', 'network')
+    recommended.reconfigure(replace(config, max_hands=1))  # another setting must not touch the session
+    assert (recommended.pose_source, recommended.session_id) == ('geometric', 1)
+    # The source is really used: features are tracked in images, the network's pose is not.
+    image = frames()[0].image
+    still = [recommended.process(CameraFrame(image, i * 10**8, frames()[0].intrinsics, ())) for i in range(3)]
+    assert np.allclose(still[2].T_world_camera, still[0].T_world_camera, atol=1e-6)
+    moved = [chosen.process(CameraFrame(image, i * 10**8, frames()[0].intrinsics, ())) for i in range(3)]
+    assert not np.allclose(moved[2].T_world_camera, moved[0].T_world_camera, atol=1e-6)
+
+
 def test_missing_weights_are_named(tmp_path):
     with pytest.raises(WeightsError, match=str(tmp_path)):
         build_reconstructor(ReconstructorConfig(weights_dir=tmp_path))
@@ -110,5 +129,6 @@ def test_what_the_machine_cannot_do_is_refused(weights_dir):
             build_reconstructor(ReconstructorConfig(weights_dir=weights_dir, device='cuda'))
 
 
-def test_the_default_weights_are_beside_the_package():
-    assert default_weights_dir().name == 'weights'
+def test_mano_beside_the_weights_is_found(tmp_path):
+    with pytest.raises(HandModelFileError, match=rf'no MANO_RIGHT\.pkl or MANO_RIGHT\.npz in {tmp_path}.*mano_dir'):
+        build_reconstructor(ReconstructorConfig(weights_dir=tmp_path, hand_model='mano'))

@@ -99,7 +99,7 @@ def test_a_checkpoint_of_another_preset_is_refused(tmp_path):
     config = configuration(tmp_path)
     TrainingLoop(config, sum_stage(config)).run()
     other = dataclasses.replace(config, preset='full')
-    with pytest.raises(CheckpointError, match="preset 'tiny'.*'full'.*out="):
+    with pytest.raises(CheckpointError, match=r"preset 'tiny'.*'full'.*out="):
         TrainingLoop(other, sum_stage(other)).run()
 
 

@@ -1,6 +1,7 @@
 """Training in two processes, as torchrun starts them, ends where one process with both batches ends."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -58,8 +59,8 @@ def test_two_processes_average_their_gradients(tmp_path):
         optimizer.zero_grad()
         objective(both, None).losses['total'].backward()
         torch.nn.utils.clip_grad_norm_(objective.map.parameters(), config.gradient_clip)
-        factor = (step + 1) / 2 if step < 2 else 0.01 + 0.495 * (1.0 + torch.cos(torch.tensor(torch.pi * (step - 2) / 4)))
-        optimizer.param_groups[0]['lr'] = 1e-2 * float(factor)
+        cosine = 0.01 + 0.495 * (1.0 + math.cos(math.pi * (step - 2) / 4))
+        optimizer.param_groups[0]['lr'] = 1e-2 * ((step + 1) / 2 if step < 2 else cosine)
         optimizer.step()
     torch.testing.assert_close(together['weight'], objective.map.weight, rtol=1e-4, atol=1e-6)
     logged = (tmp_path / 'hand' / 'log.jsonl').read_text().splitlines()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+STATE_UPDATES = ('cut3r', 'ttt3r')
+
 
 @dataclass(frozen=True)
 class SceneConfig:
@@ -83,7 +85,7 @@ class SceneConfig:
             raise ValueError(f'decoder_depth must be at least 4 to give four DPT levels, got {self.decoder_depth}')
         _check_choice('head', self.head, ('dpt', 'linear'))
         _check_choice('state_layout', self.state_layout, ('2d', '1d'))
-        _check_choice('state_update', self.state_update, ('cut3r', 'ttt3r'))
+        _check_choice('state_update', self.state_update, STATE_UPDATES)
         _check_choice('pose_token_after_reset', self.pose_token_after_reset, ('memory', 'learned'))
         _check_choice('self_points', self.self_points, ('exp', 'rays'))
 

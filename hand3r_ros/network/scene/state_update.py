@@ -7,7 +7,21 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from hand3r_ros.network.scene.config import STATE_UPDATES, SceneConfig
 from hand3r_ros.network.types import Frame, SceneState
+
+
+def is_gated(frame: Frame, config: SceneConfig) -> bool:
+    """Whether this frame's update goes through TTT3R's gate.
+
+    Raises:
+        ValueError: the frame asks for an update that does not exist.
+
+    """
+    chosen = config.state_update if frame.state_update is None else frame.state_update
+    if chosen not in STATE_UPDATES:
+        raise ValueError(f'Frame.state_update must be one of {STATE_UPDATES}, got {chosen!r}')
+    return chosen == 'ttt3r'
 
 
 def updated_state(state: SceneState, frame: Frame, tokens: Tensor, memory: Tensor) -> SceneState:

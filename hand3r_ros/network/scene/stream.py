@@ -14,7 +14,7 @@ from hand3r_ros.network.scene.encoder import SceneEncoder, SceneTokens
 from hand3r_ros.network.scene.heads import DenseHeads, PoseHead
 from hand3r_ros.network.scene.memory import PoseMemory
 from hand3r_ros.network.scene.ray_maps import RayMapEncoder
-from hand3r_ros.network.scene.state_update import gated_tokens, updated_state
+from hand3r_ros.network.scene.state_update import gated_tokens, is_gated, updated_state
 from hand3r_ros.network.types import Frame, ScenePrediction, SceneState
 
 POSE_TOKEN_POSITION = -1
@@ -106,7 +106,8 @@ class SceneStream(nn.Module):
         if len(encoded.tokens) != len(state.tokens):
             raise ValueError(f'the state is for {len(state.tokens)} sequences, the frame for {len(encoded.tokens)}')
         summary = encoded.tokens.mean(dim=1, keepdim=True)
-        decoded = self._decode(state, encoded, summary, prompts)
+        gated = is_gated(frame, self.config)
+        decoded = self._decode(state, encoded, summary, prompts, gated)
         count = encoded.tokens.shape[1]
         last = decoded.layers[-1]
         pose_token, image_tokens, fused_prompts = last[:, :1], last[:, 1 : 1 + count], last[:, 1 + count :]
@@ -131,7 +132,12 @@ class SceneStream(nn.Module):
         return SceneStep(updated_state(state, frame, tokens, memory), prediction, fused_prompts)
 
     def _decode(
-        self, state: SceneState, encoded: SceneTokens, summary: Tensor, prompts: PaddedPrompts | None
+        self,
+        state: SceneState,
+        encoded: SceneTokens,
+        summary: Tensor,
+        prompts: PaddedPrompts | None,
+        with_state_logit: bool,
     ) -> DecoderOutput:
         tokens = [self._pose_token(state, summary), self.decoder.image_embedding(encoded.tokens)]
         outside = torch.full_like(encoded.positions[:, :1], POSE_TOKEN_POSITION)
@@ -149,7 +155,7 @@ class SceneStream(nn.Module):
             state.tokens,
             state.positions,
             valid,
-            with_state_logit=self.config.state_update == 'ttt3r',
+            with_state_logit=with_state_logit,
         )
 
     def _pose_token(self, state: SceneState, summary: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ a hand is missing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,18 @@ SCORE_DECAY = 0.97
 
 LARGEST_SHIFT = 0.5
 """Of the box size: extrapolation beyond it does more harm than good when a hand turns around."""
+
+
+@dataclass(frozen=True)
+class PropagationMemory:
+    """What following hands needs to know between two frames."""
+
+    frames_since_detector: int
+    answered_ns: int | None
+    expected_hands: int
+    stamp_ns: int
+    centres: dict[int, NDArray[np.floating]]  # (2,) px by track id
+    seconds: float
 
 
 class PropagatingDetector:
@@ -47,6 +61,25 @@ class PropagatingDetector:
         self._stamp_ns = 0
         self._centres: dict[int, NDArray[np.floating]] = {}  # by track id, of the frame before the previous one
         self._seconds = 0.0  # between those two frames
+
+    def memory(self) -> PropagationMemory:
+        """What ``restore`` needs to go on from here, apart from what the wrapped detector remembers."""
+        return PropagationMemory(
+            self._frames_since_detector,
+            self._answered_ns,
+            self._expected_hands,
+            self._stamp_ns,
+            dict(self._centres),
+            self._seconds,
+        )
+
+    def restore(self, memory: PropagationMemory) -> None:
+        """Goes on from there with a wrapped detector that has seen nothing."""
+        self.detector.reset()
+        self._frames_since_detector = memory.frames_since_detector
+        self._answered_ns = memory.answered_ns
+        self._expected_hands = memory.expected_hands
+        self._stamp_ns, self._centres, self._seconds = memory.stamp_ns, dict(memory.centres), memory.seconds
 
     def can_answer(self, frame: CameraFrame) -> bool:
         """Always: with the hands of the previous frame if need be."""

@@ -1,0 +1,57 @@
+"""``hand3r convert``: makes the weights of preset 'full' from the public checkpoints of CUT3R and HaMeR."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from hand3r_ros.commands.base import Verbs
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Declares the verb and its options."""
+    parser = verbs.add_parser('convert', help="make the weights of preset 'full' from the public checkpoints")
+    parser.add_argument('--cut3r', type=Path, required=True, help='cut3r_512_dpt_4_64.pth')
+    parser.add_argument('--hamer', type=Path, required=True, help='hamer.ckpt')
+    parser.add_argument('--mano', type=Path, help='MANO_RIGHT.pkl; a safe copy is written beside the weights')
+    parser.add_argument('--out', type=Path, help='folder of the weights (default: $HAND3R_WEIGHTS)')
+    parser.add_argument('--overwrite', action='store_true', help='replace weights that are there already')
+    parser.add_argument(
+        '--allow-unexpected', action='store_true', help='go on when a checkpoint has tensors that are not known here'
+    )
+    parser.add_argument('--verbose', action='store_true', help='list every tensor that does not fit')
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Converts, and says what was written."""
+    from hand3r_ros.checkpoints.conversion import ConversionRequest, convert
+    from hand3r_ros.checkpoints.errors import MisfitError
+    from hand3r_ros.checkpoints.locations import WEIGHTS_VARIABLE
+
+    out = options.out or os.environ.get(WEIGHTS_VARIABLE)
+    if not out:
+        raise ValueError(f'name the folder of the weights with --out, or in ${WEIGHTS_VARIABLE}')
+    request = ConversionRequest(
+        options.cut3r, options.hamer, Path(out), options.mano, options.overwrite, options.allow_unexpected
+    )
+    try:
+        result = convert(request)
+    except MisfitError as error:
+        if options.verbose:
+            print('\n'.join(error.problems), file=sys.stderr)
+        elif error.problems:
+            raise ValueError(f'{error}. --verbose lists all {len(error.problems)} tensors') from error
+        raise
+    for warning in result.warnings:
+        print(f'warning: {warning}', file=sys.stderr)
+    print(f'{result.weights}: {result.tensors} tensors; sources and licences in {result.sources}')
+    if result.mano is None:
+        print('MANO was not given: put MANO_RIGHT.pkl beside the weights, or set the parameter mano_dir')
+    else:
+        print(f'{result.mano}: MANO, for your own use only')
+    print(
+        f"use with: export {WEIGHTS_VARIABLE}={result.weights.parent}, parameters preset 'full' and hand_model 'mano'"
+    )

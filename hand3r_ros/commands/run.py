@@ -1,0 +1,123 @@
+"""``hand3r run``: the reconstruction on recorded images, results into an MCAP file. See docs/offline.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from hand3r_ros.commands.base import Verbs
+
+PARAMETER_OPTIONS = {
+    'preset': 'size of the network: tiny or full',
+    'weights_dir': 'folder with the weights; default: $HAND3R_WEIGHTS, else those that came with the package',
+    'hand_model': 'open_hand or mano, as the weights were trained',
+    'mano_dir': 'folder with MANO_RIGHT.pkl',
+    'detector': "where hand boxes come from: topic (of a recording), mediapipe or none; default: the recording's, "
+    'else mediapipe',
+    'max_hands': 'hands per image at most',
+    'pose_source': 'camera pose: auto, network, geometric, or tf (of a recording)',
+    'translation': 'metric place of hands: auto, network or aligned',
+    'device': 'auto, cpu, cuda or cuda:<n>',
+    'precision': 'float32, float16 or bfloat16',
+}
+"""Parameters of the node that have an option of their own; all others go through ``--parameter``."""
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Declares the verb and its options."""
+    parser = verbs.add_parser(
+        'run',
+        help='reconstruct a video, images or a recording into an MCAP file',
+        description='Reconstructs a video, a folder of images or a rosbag2 recording and writes what the node would '
+        'publish into an MCAP file. A run that was stopped or killed goes on when the same command is given again.',
+    )
+    parser.add_argument('input', type=Path, help='video, image, folder of images, rosbag2 folder, .mcap or .db3 file')
+    parser.add_argument('--out', type=Path, required=True, help='FILE.mcap; without suffix: a rosbag2 folder')
+    parser.add_argument('--overwrite', action='store_true', help='replace --out, forget an unfinished run')
+    parser.add_argument('--view', action='store_true', help='live 3D view in the browser, on this machine only')
+    parser.add_argument('--picture', type=Path, metavar='PNG', help='write a picture of the best moment at the end')
+    _add_input_options(parser)
+    _add_reconstruction_options(parser)
+    output = parser.add_argument_group('output')
+    output.add_argument('--node-name', default='hand3r', help='topics are /NAME/hands, ... (default %(default)s)')
+    output.add_argument(
+        '--map-every', type=float, default=5.0, metavar='S', help='seconds of the input between maps; 0: only the last'
+    )
+    output.add_argument(
+        '--checkpoint-every', type=float, default=30.0, metavar='S', help='seconds of work that a kill can cost'
+    )
+    parser.set_defaults(run=run)
+
+
+def _add_input_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('input')
+    group.add_argument('--start', type=float, default=0.0, metavar='S', help='begin this long after the first image')
+    group.add_argument('--end', type=float, metavar='S', help='end this long after the first image')
+    group.add_argument('--stride', type=int, default=1, metavar='N', help='take every n-th image')
+    group.add_argument(
+        '--fps',
+        type=float,
+        default=0.0,
+        help="rate of a video or of images; default: the video's own times, nanoseconds or seconds in the names of "
+        'images, else 5',
+    )
+    group.add_argument('--calibration', type=Path, metavar='YAML', help='camera_info file of ROS')
+    group.add_argument('--focal', type=float, metavar='PX', help='focal length of a camera without calibration')
+    group.add_argument('--camera-frame', default='', help='frame of a camera that names none')
+    group.add_argument('--topic', default='', help='image topic of a recording, raw or compressed')
+    group.add_argument('--camera-info-topic', default='', help='default: the one beside the image topic')
+    group.add_argument('--detections-topic', default='', help='default: the only Detection2DArray topic')
+
+
+def _add_reconstruction_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('reconstruction', 'the parameters of the node, see docs/parameters.md')
+    for name, text in PARAMETER_OPTIONS.items():
+        group.add_argument(f'--{name.replace("_", "-")}', dest=f'parameter_{name}', metavar=name.upper(), help=text)
+    group.add_argument(
+        '-p',
+        '--parameter',
+        action='append',
+        default=[],
+        metavar='NAME:=VALUE',
+        help='any other parameter, e.g. points.stride:=1',
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs to the end, or goes on where an earlier run ended."""
+    from hand3r_ros.offline.message_classes import require_message_classes
+
+    require_message_classes()  # before anything is imported that builds messages
+    from hand3r_ros.offline.bag_topics import BagTopics
+    from hand3r_ros.offline.command import run_offline
+    from hand3r_ros.offline.errors import RunError
+    from hand3r_ros.offline.inputs import Selection
+    from hand3r_ros.offline.settings import RunSettings, parameter_values
+
+    if options.fps < 0.0:
+        raise RunError(f'--fps must not be negative, got {options.fps:g}')
+    given = {name: getattr(options, f'parameter_{name}') for name in PARAMETER_OPTIONS}
+    assignments = [f'{name}:={value}' for name, value in given.items() if value is not None]
+    if options.focal is not None:
+        assignments.append(f'fallback_focal_px:={options.focal}')
+    code = run_offline(
+        RunSettings(
+            input=options.input,
+            out=options.out.expanduser(),
+            values=parameter_values([*assignments, *options.parameter]),
+            selection=Selection(options.start, options.end, options.stride),
+            fps=options.fps,
+            camera_frame=options.camera_frame,
+            calibration=options.calibration,
+            topics=BagTopics(options.topic, options.camera_info_topic, options.detections_topic),
+            node_name=options.node_name,
+            overwrite=options.overwrite,
+            checkpoint_seconds=options.checkpoint_every,
+            map_seconds=options.map_every,
+            view=options.view,
+            picture=options.picture,
+        )
+    )
+    if code:
+        sys.exit(code)

@@ -1,0 +1,203 @@
+"""A rosbag2 recording (sqlite3 or MCAP) as input of a run: images, calibration, detections and transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from hand3r_ros.node.calibration import CalibrationError, intrinsics_from_camera_info
+from hand3r_ros.node.detections import detections_from_message
+from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
+from hand3r_ros.node.image_decoding import ImageDecodingError, decode_compressed_image, decode_image
+from hand3r_ros.node.messages import matrix_from_transform
+from hand3r_ros.node.stamps import stamp_nanoseconds
+from hand3r_ros.offline.bag_topics import BagTopics
+from hand3r_ros.offline.errors import InputError, UnusableImageError
+from hand3r_ros.offline.inputs import Calibrations, Companions, InputImage, RgbImage
+from hand3r_ros.offline.serialization import type_store
+from hand3r_ros.offline.transforms import TransformHistory
+from hand3r_ros.online.results import HandDetection
+
+
+class BagInput:
+    """One image topic of a recording, with what was recorded beside it."""
+
+    def __init__(self, path: Path, wanted: BagTopics, rectified: bool = False) -> None:
+        """Looks at the recording and chooses the topics.
+
+        Raises:
+            InputError: it cannot be read, or it is not clear which topic is meant; lists those there are.
+
+        """
+        self._path, self._rectified = path, rectified
+        with self._opened() as reader:
+            self.topics = wanted.chosen({c.topic: c.msgtype for c in reader.connections}, path)
+            self._count = sum(c.msgcount for c in reader.connections if c.topic == self.topics.image)
+
+    @property
+    def description(self) -> str:
+        """Recording and topics."""
+        others = [topic for topic in (self.topics.camera_info, self.topics.detections) if topic]
+        beside = f' with {" and ".join(others)}' if others else ', uncalibrated'
+        return f'{self._count} images of topic {self.topics.image}{beside} in recording {self._path}'
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Files with their sizes, and the topics."""
+        files = sorted(self._path.iterdir()) if self._path.is_dir() else [self._path]
+        sizes = {file.name: file.stat().st_size for file in files if file.is_file()}
+        return {'recording': str(self._path.resolve()), 'files': sizes, 'topics': vars(self.topics)}
+
+    @property
+    def length(self) -> int | None:
+        """Number of messages on the image topic."""
+        return self._count
+
+    def images(self) -> Iterator[InputImage]:
+        """The messages of the image topic in the order in which they were recorded."""
+        index = -1
+        for connection, log_ns, data, types in self._messages([self.topics.image]):
+            index += 1
+            name = f'message {index} of {self.topics.image}'
+            try:
+                message: Any = types.deserialize_cdr(data, connection.msgtype)
+                stamp = stamp_nanoseconds(message.header.stamp) or log_ns  # some drivers leave the stamp empty
+                frame_id = message.header.frame_id or FALLBACK_CAMERA_FRAME
+                yield InputImage(name, stamp, log_ns, frame_id, partial(_decode, message))
+            except Exception as error:  # rosbags raises whatever its generated code meets in damaged bytes
+                yield InputImage(name, log_ns, log_ns, FALLBACK_CAMERA_FRAME, partial(_fail, error))
+
+    def companions(self) -> Companions:
+        """Reads calibration, detections and transforms at once: they are small."""
+        gathered = _Gathered(self._rectified)
+        handlers: dict[str, Callable[[int, Any], None]] = {}
+        if self.topics.camera_info:
+            handlers[self.topics.camera_info] = gathered.on_camera_info
+        if self.topics.detections:
+            handlers[self.topics.detections] = gathered.on_detections
+        for topic in self.topics.transforms:
+            handlers[topic] = partial(gathered.on_transforms, static=topic.endswith('_static'))
+        for connection, log_ns, data, types in self._messages(list(handlers)):
+            try:
+                handlers[connection.topic](log_ns, types.deserialize_cdr(data, connection.msgtype))
+            except Exception as error:  # as above: one damaged message must not end the run
+                gathered.note(f'{connection.topic}: a message was skipped: {error}')
+        return gathered.companions(bool(self.topics.detections), bool(self.topics.transforms))
+
+    @contextmanager
+    def _opened(self) -> Iterator[Reader]:
+        try:
+            reader = Reader(self._path)
+            reader.open()
+        except Exception as error:  # ReaderError, OSError, and whatever damaged files make of rosbags
+            raise InputError(
+                f'recording {self._path} cannot be read: {error} (one that was cut off needs "ros2 bag reindex", or '
+                '"mcap recover")'
+            ) from error
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+    def _messages(self, names: list[str]) -> Iterator[tuple[Connection, int, bytes, Typestore]]:
+        if not names:
+            return
+        with self._opened() as reader:
+            chosen = [c for c in reader.connections if c.topic in names]
+            types = {c.msgtype: _types_of(c) for c in chosen}
+            messages = reader.messages(chosen)
+            while True:
+                try:
+                    connection, log_ns, data = next(messages)
+                except StopIteration:
+                    return
+                except Exception as error:
+                    raise InputError(f'recording {self._path} cannot be read on: {error}') from error
+                yield connection, log_ns, data, types[connection.msgtype]
+
+
+class _Gathered:
+    """What is read beside the images."""
+
+    def __init__(self, rectified: bool) -> None:
+        self._rectified = rectified
+        self._since: list[int] = []
+        self._cameras: list[Any] = []
+        self._detections: dict[int, tuple[HandDetection, ...]] = {}
+        self._transforms = TransformHistory()
+        self._notes: dict[str, int] = {}
+
+    def note(self, text: str) -> None:
+        """Say something once, with how often it happened."""
+        self._notes[text] = self._notes.get(text, 0) + 1
+
+    def on_camera_info(self, log_ns: int, message: Any) -> None:
+        try:
+            intrinsics = intrinsics_from_camera_info(message, self._rectified)
+        except CalibrationError as error:
+            self.note(f'camera_info: {error}')
+            return
+        if not self._since or self._cameras[-1] != intrinsics:
+            self._since.append(log_ns)
+            self._cameras.append(intrinsics)
+
+    def on_detections(self, log_ns: int, message: Any) -> None:
+        hands, problems = detections_from_message(message)
+        for problem in problems:
+            self.note(f'detections: {problem}')
+        self._detections[stamp_nanoseconds(message.header.stamp)] = hands
+
+    def on_transforms(self, log_ns: int, message: Any, static: bool) -> None:
+        for item in message.transforms:
+            stamp = stamp_nanoseconds(item.header.stamp)
+            matrix = matrix_from_transform(item.transform)
+            self._transforms.add(item.header.frame_id, item.child_frame_id, stamp, matrix, static)
+
+    def companions(self, has_detections: bool, has_transforms: bool) -> Companions:
+        return Companions(
+            Calibrations(tuple(self._since), tuple(self._cameras)),
+            self._detections if has_detections else None,
+            self._transforms if has_transforms else None,
+            tuple(text if count == 1 else f'{text} ({count} times)' for text, count in self._notes.items()),
+        )
+
+
+def is_bag(path: Path) -> bool:
+    """True for a rosbag2 folder or one of its files."""
+    return (path / 'metadata.yaml').is_file() if path.is_dir() else path.suffix in ('.mcap', '.db3')
+
+
+def _types_of(connection: Connection) -> Typestore:
+    """A store that knows the connection's type: as the recording defines it, else the standard one."""
+    definition = connection.msgdef
+    if definition.format == MessageDefinitionFormat.NONE or not definition.data:
+        if connection.msgtype not in type_store().fielddefs:
+            raise InputError(f'topic {connection.topic} has the unknown type {connection.msgtype}')
+        return type_store()
+    store = get_typestore(Stores.EMPTY)
+    if definition.format == MessageDefinitionFormat.MSG:
+        store.register(get_types_from_msg(definition.data, connection.msgtype))
+    else:
+        parts = [part.split('\n', 1)[1] for part in definition.data.split('=' * 80 + '\n') if part.startswith('IDL: ')]
+        for text in parts or [definition.data]:
+            store.register(get_types_from_idl(text))
+    return store
+
+
+def _decode(message: Any) -> RgbImage:
+    try:
+        return decode_image(message) if hasattr(message, 'encoding') else decode_compressed_image(message)
+    except ImageDecodingError as error:
+        raise UnusableImageError(str(error)) from error
+
+
+def _fail(error: Exception) -> RgbImage:
+    raise UnusableImageError(f'the message cannot be decoded: {error}')

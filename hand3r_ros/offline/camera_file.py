@@ -1,0 +1,63 @@
+"""Reads the calibration files of ROS (``camera_calibration``, ``camera_info_manager``): YAML with camera_matrix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from sensor_msgs.msg import CameraInfo
+
+from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.node.calibration import CalibrationError, intrinsics_from_camera_info, is_distorted
+from hand3r_ros.offline.errors import RunError
+
+
+def read_camera_file(path: Path, rectified: bool) -> tuple[Intrinsics, bool]:
+    """The pinhole camera of a calibration file, and whether its raw images are visibly distorted.
+
+    Raises:
+        RunError: the file is missing, no calibration, or uncalibrated.
+
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise RunError(f'--calibration {path} cannot be read: {error.strerror}') from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunError(f'--calibration {path} is not YAML: {error}') from error
+    try:
+        message = _camera_info(content)
+        intrinsics = intrinsics_from_camera_info(message, rectified)
+    except (KeyError, TypeError, ValueError, CalibrationError) as error:
+        raise RunError(
+            f'--calibration {path} is not a camera_info file with image_width, image_height, camera_matrix.data (9 '
+            f'numbers) and projection_matrix.data (12 numbers): {_said(error)}'
+        ) from error
+    if intrinsics is None:
+        raise RunError(f'--calibration {path} says that the camera is uncalibrated (fx is 0)')
+    return intrinsics, is_distorted(message) and not rectified
+
+
+def _camera_info(content: Any) -> CameraInfo:
+    matrix = _numbers(content['camera_matrix'], 9)
+    projection = content.get('projection_matrix')
+    return CameraInfo(
+        width=int(content['image_width']),
+        height=int(content['image_height']),
+        k=matrix,
+        p=_numbers(projection, 12) if projection else np.hstack([matrix.reshape(3, 3), np.zeros((3, 1))]).ravel(),
+        d=_numbers(content.get('distortion_coefficients') or {'data': []}).tolist(),
+    )
+
+
+def _numbers(entry: Any, count: int | None = None) -> np.ndarray:
+    values = np.array(entry['data'], float).reshape(-1)
+    if count is not None and len(values) != count:
+        raise ValueError(f'expected {count} numbers, found {len(values)}')
+    return values
+
+
+def _said(error: Exception) -> str:
+    return f'{error} is missing' if isinstance(error, KeyError) else str(error)

@@ -1,0 +1,30 @@
+"""What a run remembers beside the session of the reconstruction, which ``OnlineReconstructor.save_state`` keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hand3r_ros.offline.tally import Tally
+
+
+@dataclass
+class RunMemory:
+    """JSON values, so that ``dataclasses.asdict`` can be stored."""
+
+    tally: Tally = field(default_factory=Tally)
+    last_log_ns: int = 0
+    last_stamp_ns: int = 0  # of the last processed image
+    stamps: tuple[int | None, int | None] = (None, None)  # see ``StampGuard.memory``
+    path: list[list[float]] = field(default_factory=list)  # see ``ResultMessages.memory``
+    markers_at: float = 0.0
+    map_due_ns: int = 0
+    session_id: int = 1
+    asked: list[int] = field(default_factory=list)  # see ``AskedDetector``
+
+    @classmethod
+    def from_json(cls, values: dict[str, object]) -> RunMemory:
+        """Of what ``asdict`` gave; raises TypeError or KeyError for anything else."""
+        memory = cls(**{**values, 'tally': Tally(**values['tally'])})  # type: ignore[arg-type]
+        first, second = memory.stamps
+        memory.stamps = (first, second)
+        return memory

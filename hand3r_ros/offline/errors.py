@@ -1,0 +1,13 @@
+"""What can go wrong with a run, said so that a user can mend it."""
+
+
+class RunError(RuntimeError):
+    """The run cannot begin or go on; the message names the option, file or topic and what to do."""
+
+
+class InputError(RunError):
+    """There is nothing to reconstruct at the given path, or it cannot be read."""
+
+
+class UnusableImageError(ValueError):
+    """One image cannot be used: it is skipped and counted."""

@@ -1,0 +1,248 @@
+"""From one image of the input to the messages about it: what the node does between mailbox and publishers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
+
+from hand3r_ros.geometry import Array, Intrinsics
+from hand3r_ros.node import messages, messages_scene, topics
+from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.result_messages import Moment, ResultMessages
+from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict
+from hand3r_ros.node.topics import OutputTopic
+from hand3r_ros.offline.checkpoint import RunMemory
+from hand3r_ros.offline.errors import UnusableImageError
+from hand3r_ros.offline.inputs import Companions, InputImage, RgbImage
+from hand3r_ros.offline.tally import Tally
+from hand3r_ros.online.errors import FrameRejected
+from hand3r_ros.online.factory import load_hand_model
+from hand3r_ros.online.reconstructor import OnlineReconstructor
+from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
+
+TF_TOPIC = '/tf'
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What came of one image."""
+
+    image: RgbImage
+    frame: CameraFrame
+    result: FrameResult
+    messages: list[tuple[str, Any]]  # full topic name and message, in the order in which they are written
+    new_session: bool
+
+
+class FrameStepper:
+    """Takes images in order."""
+
+    def __init__(
+        self,
+        reconstructor: OnlineReconstructor,
+        companions: Companions,
+        parameters: NodeParameters,
+        node_name: str,
+        map_seconds: float,
+    ) -> None:
+        self.reconstructor = reconstructor
+        self.stamps = StampGuard()
+        self.builder = ResultMessages(load_hand_model(reconstructor.config), self._base)
+        self.map_due_ns = 0  # log time
+        self.session_id = reconstructor.session_id
+        self._companions = companions
+        self._parameters = parameters
+        self._namespace = f'/{node_name.strip("/")}'
+        self._map_ns = round(map_seconds * NANOSECONDS)
+        self._stamp_ns = 0
+        self._restored_stamp_ns: int | None = None  # of the last image before the run went on
+
+    @property
+    def publishes_map(self) -> bool:
+        """False when the user turned the map off."""
+        return self._parameters.map.publish and self._parameters.map.enabled
+
+    def topic_name(self, topic: OutputTopic) -> str:
+        """The full name, as the node of this name has it."""
+        return topic.name.replace('~', self._namespace, 1)
+
+    def process(self, image: InputImage, tally: Tally) -> Step | None:
+        """None when the image cannot be used; ``tally`` says why."""
+        began = time.monotonic()
+        self._stamp_ns = image.stamp_ns
+        try:
+            pixels = image.decode()
+            self._check_stamp(image.stamp_ns)
+            frame = self._camera_frame(image, pixels, tally)
+            self._keep_or_restart_session(frame)
+            decoded = time.monotonic()
+            result = self.reconstructor.process(frame)
+        except (UnusableImageError, _StampError, FrameRejected) as error:
+            tally.skip(image.name, _CAUSES[type(error)], getattr(error, 'reason', str(error)))
+            return None
+        new_session = self.session_id != self.reconstructor.session_id
+        found = list(self._messages(image, result, new_session, decoded - began, tally))
+        return Step(pixels, frame, result, found, new_session)
+
+    def camera_frame(self, image: InputImage) -> CameraFrame | None:
+        """The frame as a detector sees it, for an image that was processed before; None if it was skipped."""
+        try:
+            return CameraFrame(image.decode(), image.stamp_ns)
+        except UnusableImageError:
+            return None
+
+    def topology(self, stamp_ns: int) -> tuple[str, Any]:
+        """The message that comes first."""
+        return self.topic_name(topics.HAND_TOPOLOGY), self.builder.topology(messages.time_from_nanoseconds(stamp_ns))
+
+    def map_message(self, stamp_ns: int) -> tuple[str, Any]:
+        """The whole map as of now."""
+        header = messages.header(messages.time_from_nanoseconds(stamp_ns), self._parameters.world_frame)
+        cloud = self.reconstructor.map.snapshot()
+        return self.topic_name(topics.MAP), messages_scene.point_cloud(header, cloud.points, cloud.colors)
+
+    def remember(self, memory: RunMemory) -> None:
+        """Adds what the next image depends on, apart from the reconstruction."""
+        memory.stamps = self.stamps.memory()
+        memory.path, memory.markers_at = self.builder.memory()
+        memory.map_due_ns, memory.session_id = self.map_due_ns, self.session_id
+
+    def restore(self, memory: RunMemory) -> None:
+        """Go on from there, after the reconstruction went on from its own file."""
+        self.stamps.restore(*memory.stamps)
+        self.builder.restore(memory.path, memory.markers_at)
+        self.map_due_ns, self.session_id = memory.map_due_ns, memory.session_id
+        self._restored_stamp_ns = memory.last_stamp_ns
+
+    def _keep_or_restart_session(self, frame: CameraFrame) -> None:
+        """A loaded session accepts whatever time has passed; here it is the time between two images of the input."""
+        if self._restored_stamp_ns is None:
+            return
+        seconds = (frame.stamp_ns - self._restored_stamp_ns) * 1e-9
+        self._restored_stamp_ns = None
+        config = self.reconstructor.config
+        if seconds < 0.0 and config.reset_on_time_jump:
+            self.reconstructor.reset(f'time jumped back by {-seconds:.3f} s')
+        elif 0.0 < config.reset_after_gap < seconds:
+            self.reconstructor.reset(f'no frame for {seconds:.3f} s')
+
+    def _check_stamp(self, stamp_ns: int) -> None:
+        last = self.stamps.last_ns
+        verdict = self.stamps.check(stamp_ns, may_begin_anew=self._parameters.reset_on_time_jump)
+        if verdict is StampVerdict.REJECT and last is not None:
+            raise _StampError(
+                f'stamp {stamp_ns / NANOSECONDS:.3f} s is not after the last one, {last / NANOSECONDS:.3f} s'
+            )
+
+    def _camera_frame(self, image: InputImage, pixels: RgbImage, tally: Tally) -> CameraFrame:
+        return CameraFrame(
+            image=pixels,
+            stamp_ns=image.stamp_ns,
+            intrinsics=self._intrinsics(image, pixels, tally),
+            detections=self._detections(image, tally),
+            T_world_camera=self._known_pose(image, tally),
+        )
+
+    def _intrinsics(self, image: InputImage, pixels: RgbImage, tally: Tally) -> Intrinsics | None:
+        if not self._parameters.use_camera_info:
+            return None
+        intrinsics = self._companions.calibrations.at(image.log_ns)
+        height, width = pixels.shape[:2]
+        if intrinsics is not None and (intrinsics.width, intrinsics.height) != (width, height):
+            tally.warn(
+                f'the calibration is for {intrinsics.width}x{intrinsics.height}, images have {width}x{height}: '
+                'went on uncalibrated'
+            )
+            return None
+        return intrinsics
+
+    def _detections(self, image: InputImage, tally: Tally) -> tuple[HandDetection, ...] | None:
+        if self._parameters.detector == 'none':
+            return ()
+        if self._parameters.detector != 'topic':
+            return None
+        found = (self._companions.detections or {}).get(image.stamp_ns)
+        if found is None:
+            tally.without_detections += 1
+        return found
+
+    def _known_pose(self, image: InputImage, tally: Tally) -> Array | None:
+        if self.reconstructor.pose_source != 'tf':
+            return None
+        try:
+            return self._lookup(self._parameters.world_frame, image.frame_id)
+        except LookupError as error:
+            tally.warn(f'pose_source is tf: {error}')
+            return None
+
+    def _base(self, camera_frame: str, base_frame: str) -> Array:
+        return self._lookup(camera_frame, base_frame)
+
+    def _lookup(self, target: str, source: str) -> Array:
+        if self._companions.transforms is None:
+            raise LookupError('the input has no /tf')
+        return self._companions.transforms.lookup(target, source, self._stamp_ns)
+
+    def _messages(
+        self, image: InputImage, result: FrameResult, new_session: bool, decode_seconds: float, tally: Tally
+    ) -> Iterator[tuple[str, Any]]:
+        header = messages.header(messages.time_from_nanoseconds(image.stamp_ns), image.frame_id)
+        if new_session:
+            self.session_id = self.reconstructor.session_id
+            tally.sessions += 1
+            self.builder.forget_session()
+            self.map_due_ns = 0
+        transforms, problem = self.builder.transforms(result, header, self._parameters)
+        if problem is not None:
+            tally.warn(f'the pose of base_frame is missing in /tf: {problem}')
+        if transforms:
+            yield TF_TOPIC, TFMessage(transforms=transforms)
+        now = Moment(header.stamp, image.log_ns / NANOSECONDS)
+        for topic, message in self.builder.of_frame(result, header, self._parameters, now, _everything):
+            yield self.topic_name(topic), message
+        if self.publishes_map and self._map_is_due(image.log_ns):
+            yield self.map_message(image.stamp_ns)
+        tally.processed += 1
+        tally.hands += len(result.hands)
+        tally.frames_with_hands += bool(result.hands)
+        yield self.topic_name(topics.STATUS), messages.status(_report(header, result, decode_seconds), tally.counters())
+
+    def _map_is_due(self, log_ns: int) -> bool:
+        if self._map_ns == 0 or log_ns < self.map_due_ns:
+            return False
+        self.map_due_ns = log_ns + self._map_ns
+        return True
+
+
+class _StampError(ValueError):
+    """The image is from the past."""
+
+
+_CAUSES: dict[type[Exception], str] = {
+    UnusableImageError: 'cannot be decoded',
+    _StampError: 'stamp not increasing',
+    FrameRejected: 'refused by the reconstruction',
+}
+
+
+def _everything(topic: OutputTopic) -> bool:
+    return True
+
+
+def _report(header: Header, result: FrameResult, decode_seconds: float) -> messages.FrameReport:
+    seconds = result.seconds
+    return messages.FrameReport(
+        header=header,
+        state=int(result.state),
+        session_id=result.session_id,
+        frame_index=result.frame_index,
+        hands=len(result.hands),
+        decode_seconds=decode_seconds,
+        detect_seconds=seconds.detect,
+        inference_seconds=seconds.prepare + seconds.network + seconds.pose + seconds.hands + seconds.mapping,
+    )

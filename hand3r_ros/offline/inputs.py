@@ -1,0 +1,116 @@
+"""What a run reads: images one after the other, and what else is known about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.offline.transforms import TransformHistory
+from hand3r_ros.online.results import HandDetection
+
+RgbImage = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class InputImage:
+    """One image of the input, not decoded yet."""
+
+    name: str  # for reports: a file name, or the number in the video or on the topic
+    stamp_ns: int  # when it was taken
+    log_ns: int  # when it was recorded; results are stored under this time
+    frame_id: str  # the camera's optical frame
+    decode: Callable[[], RgbImage]
+    """(H, W, 3) RGB; raises UnusableImageError. Only valid until the next image is asked for."""
+
+
+@dataclass(frozen=True)
+class Calibrations:
+    """The camera over time: entry i holds from the log time ``since[i]`` on; the first also before."""
+
+    since: tuple[int, ...] = ()
+    cameras: tuple[Intrinsics | None, ...] = ()  # None: the recording says that it is uncalibrated
+
+    def at(self, log_ns: int) -> Intrinsics | None:
+        """The camera at a time, None when it is not known."""
+        if not self.since:
+            return None
+        return self.cameras[max(0, int(np.searchsorted(self.since, log_ns, side='right')) - 1)]
+
+
+@dataclass(frozen=True, eq=False)
+class Companions:
+    """What came beside the images."""
+
+    calibrations: Calibrations = field(default_factory=Calibrations)
+    detections: dict[int, tuple[HandDetection, ...]] | None = None  # by stamp of the image; None: there are none
+    transforms: TransformHistory | None = None
+    notes: tuple[str, ...] = ()  # what a user should know about the input
+
+
+class Input(Protocol):
+    """A video, image files or a recording."""
+
+    @property
+    def description(self) -> str:
+        """What is read, for the log."""
+        ...
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """JSON values by which the same input is known again when a run continues."""
+        ...
+
+    @property
+    def length(self) -> int | None:
+        """How many images there are, None when that is not known."""
+        ...
+
+    def images(self) -> Iterator[InputImage]:
+        """All images from the first on."""
+        ...
+
+    def companions(self) -> Companions:
+        """Reads everything beside the images."""
+        ...
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which part of the input is used."""
+
+    start: float = 0.0  # seconds after the first image
+    end: float | None = None  # seconds after the first image; None: to the end
+    stride: int = 1  # every n-th image
+
+    def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise ValueError(f'--stride must be at least 1, got {self.stride}')
+        if self.start < 0.0:
+            raise ValueError(f'--start must not be negative, got {self.start:g}')
+        if self.end is not None and self.end <= self.start:
+            raise ValueError(f'--end ({self.end:g} s) must be after --start ({self.start:g} s)')
+
+    def of(self, images: Iterator[InputImage]) -> Iterator[InputImage]:
+        """The images that are used, in order."""
+        first_ns: int | None = None
+        within = 0
+        for image in images:
+            first_ns = image.log_ns if first_ns is None else first_ns
+            seconds = (image.log_ns - first_ns) * 1e-9
+            if self.end is not None and seconds > self.end:
+                return
+            if seconds >= self.start:
+                if within % self.stride == 0:
+                    yield image
+                within += 1
+
+    def expected(self, length: int | None) -> int | None:
+        """How many images that will be, None when it is not known."""
+        if length is None or self.start > 0.0 or self.end is not None:
+            return None
+        return -(-length // self.stride)

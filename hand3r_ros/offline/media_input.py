@@ -1,0 +1,166 @@
+"""Videos, folders of images and single images as input of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from hand3r_ros.media import MediaError, image_files, open_video, read_image, video_rate
+from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
+from hand3r_ros.offline.errors import InputError, UnusableImageError
+from hand3r_ros.offline.inputs import Companions, InputImage, RgbImage
+
+NANOSECONDS = 1_000_000_000
+FIRST_STAMP_NS = NANOSECONDS
+"""Of the first image where the input has no clock: TF takes a stamp of 0 for 'the newest'."""
+
+DEFAULT_IMAGE_RATE = 5.0
+"""Hz, of image files whose names say no time."""
+
+_NANOSECOND_NAME = re.compile(r'\d{16,19}')
+_SECOND_NAME = re.compile(r'(\d{9,10})\.(\d{1,9})')
+
+
+@dataclass(frozen=True)
+class MediaOptions:
+    """How files without messages are read."""
+
+    fps: float = 0.0  # Hz; 0: the video's own times, or the times in the names of images, else 5 Hz
+    frame_id: str = FALLBACK_CAMERA_FRAME
+
+
+class VideoInput:
+    """A video file that OpenCV can open."""
+
+    def __init__(self, path: Path, options: MediaOptions) -> None:
+        self._path, self._options = path, options
+        try:
+            self._rate = video_rate(path)
+        except MediaError as error:
+            raise InputError(str(error)) from error
+
+    @property
+    def description(self) -> str:
+        """Path and rate."""
+        return f'video {self._path}, {self._options.fps or self._rate:g} Hz'
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Path, size and time of the last change."""
+        status = self._path.stat()
+        return {'video': str(self._path.resolve()), 'size': status.st_size, 'changed': status.st_mtime_ns}
+
+    @property
+    def length(self) -> int | None:
+        """As the header of the video says."""
+        capture = open_video(self._path)
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        capture.release()
+        return count if count > 0 else None
+
+    def companions(self) -> Companions:
+        """Nothing."""
+        return Companions()
+
+    def images(self) -> Iterator[InputImage]:
+        """Every frame; the stamp is its presentation time, or follows from ``fps``."""
+        capture = open_video(self._path)
+        index, last_ns = 0, -1
+        try:
+            while capture.grab():
+                since_first = self._time_ns(capture, index, last_ns)
+                last_ns = since_first
+                stamp = FIRST_STAMP_NS + since_first
+                yield InputImage(f'frame {index}', stamp, stamp, self._options.frame_id, partial(_retrieve, capture))
+                index += 1
+        finally:
+            capture.release()
+
+    def _time_ns(self, capture: cv2.VideoCapture, index: int, last_ns: int) -> int:
+        if self._options.fps:
+            return round(index * NANOSECONDS / self._options.fps)
+        shown = round(float(capture.get(cv2.CAP_PROP_POS_MSEC)) * 1e6)
+        # Some containers give no times, or repeat them.
+        return shown if shown > last_ns and (shown > 0 or index == 0) else last_ns + round(NANOSECONDS / self._rate)
+
+
+class ImagesInput:
+    """Image files."""
+
+    def __init__(self, paths: list[Path], options: MediaOptions) -> None:
+        self._paths, self._options = paths, options
+        named = [stamp_of_name(path.stem) for path in paths]
+        self._named: list[int] | None = None
+        if not options.fps and len(paths) > 1 and all(stamp is not None for stamp in named):
+            self._named = [stamp for stamp in named if stamp is not None]
+
+    @property
+    def description(self) -> str:
+        """Number of images, folder, and where their stamps come from."""
+        times = 'stamps from their names' if self._named else f'{self._options.fps or DEFAULT_IMAGE_RATE:g} Hz'
+        count = 'one image' if len(self._paths) == 1 else f'{len(self._paths)} images'
+        return f'{count} of {self._paths[0].parent}, {times}'
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Folder, number and a hash of names and sizes."""
+        listing = '\n'.join(f'{path.name} {path.stat().st_size}' for path in self._paths)
+        digest = hashlib.sha256(listing.encode()).hexdigest()
+        return {'images': str(self._paths[0].parent.resolve()), 'number': len(self._paths), 'listing': digest}
+
+    @property
+    def length(self) -> int | None:
+        """Number of files."""
+        return len(self._paths)
+
+    def companions(self) -> Companions:
+        """Nothing."""
+        return Companions()
+
+    def images(self) -> Iterator[InputImage]:
+        """One per file."""
+        for index, path in enumerate(self._paths):
+            if self._named is not None:
+                stamp = self._named[index]
+            else:
+                stamp = FIRST_STAMP_NS + round(index * NANOSECONDS / (self._options.fps or DEFAULT_IMAGE_RATE))
+            yield InputImage(path.name, stamp, stamp, self._options.frame_id, partial(_read, path))
+
+
+def images_of_folder(folder: Path, options: MediaOptions) -> ImagesInput:
+    """All images of a folder; raises InputError when there is none."""
+    try:
+        return ImagesInput(image_files(folder), options)
+    except MediaError as error:
+        raise InputError(f'{error}; a recording (rosbag2) needs its metadata.yaml in the folder') from error
+
+
+def stamp_of_name(stem: str) -> int | None:
+    """Nanoseconds in a file name: as in EuRoC (1403636579763555584) or TUM (1305031102.175304), else None."""
+    if _NANOSECOND_NAME.fullmatch(stem):
+        return int(stem)
+    if match := _SECOND_NAME.fullmatch(stem):
+        return int(match[1]) * NANOSECONDS + int(match[2].ljust(9, '0'))
+    return None
+
+
+def _retrieve(capture: cv2.VideoCapture) -> RgbImage:
+    decoded, pixels = capture.retrieve()
+    if not decoded or pixels is None:
+        raise UnusableImageError('the frame cannot be decoded')
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _read(path: Path) -> RgbImage:
+    try:
+        return np.asarray(cv2.cvtColor(read_image(path), cv2.COLOR_BGR2RGB), np.uint8)
+    except MediaError as error:
+        raise UnusableImageError('not an image that OpenCV can read') from error

@@ -1,0 +1,55 @@
+"""What a run has come to so far: counts for its end and for ~/status, kept in every checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hand3r_ros.node.accounting import Counters
+
+LISTED = 20
+"""Skipped images that are listed by name; all are counted."""
+
+
+@dataclass
+class Tally:
+    """JSON values only: stored with ``vars``."""
+
+    next_image: int = 0  # number of the image that comes next, of those that are used
+    processed: int = 0
+    hands: int = 0
+    frames_with_hands: int = 0
+    sessions: int = 1
+    seconds: float = 0.0  # spent on processed images, decoding and writing included
+    skipped: dict[str, int] = field(default_factory=dict)  # by cause
+    skipped_list: list[str] = field(default_factory=list)
+    warnings: dict[str, int] = field(default_factory=dict)
+    without_detections: int = 0
+    last_error: str = ''
+    finished: bool = False  # all images are done
+
+    def skip(self, name: str, cause: str, message: str) -> None:
+        """One image that cannot be used."""
+        self.skipped[cause] = self.skipped.get(cause, 0) + 1
+        self.last_error = f'{name}: {message}'
+        if len(self.skipped_list) < LISTED:
+            self.skipped_list.append(self.last_error)
+
+    def warn(self, message: str) -> None:
+        """Something that a user should know, once, however often it happens."""
+        self.warnings[message] = self.warnings.get(message, 0) + 1
+
+    @property
+    def skipped_images(self) -> int:
+        """Images that could not be used."""
+        return sum(self.skipped.values())
+
+    def counters(self) -> Counters:
+        """As the node counts."""
+        return Counters(
+            received=self.processed + self.skipped_images,
+            processed=self.processed,
+            rejected=self.skipped_images,
+            without_detections=self.without_detections,
+            last_error=self.last_error,
+            by_cause=dict(self.skipped),
+        )

@@ -1,0 +1,103 @@
+"""Checks a folder of rendered training data: its layout, sizes of its arrays, and (``deep``) what is in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from hand3r_ros.datasets.recognition import DataFormat
+from hand3r_ros.datasets.report import DataReport, SequenceReport
+from hand3r_ros.datasets.samples import DataSetError
+from hand3r_ros.training.rendered_data import RenderedDataLayout
+
+LAYOUT_FILE = 'layout.json'
+
+
+def check_rendered(root: Path, deep: bool) -> DataReport:
+    """What is complete, missing and corrupt.
+
+    Raises:
+        DataSetError: the layout file is not one.
+    """
+    layout = _read_layout(root / LAYOUT_FILE)
+    report = DataReport('rendered data', root, deep)
+    report.notes.append(
+        f'split {layout.split}, {layout.frames} frames of {layout.width} x {layout.height} per sequence'
+    )
+    arrays = {}
+    for name, (shape, dtype) in layout.shapes().items():
+        array = _open_array(root / f'{name}.npy', (layout.sequences, *shape), dtype, report)
+        if array is not None:
+            arrays[name] = array
+    if 'done' not in arrays:
+        return report
+    for row in tqdm(range(layout.sequences), desc='rendered', disable=None, leave=False):
+        report.sequences.append(_check_row(arrays, row, layout, deep))
+    return report
+
+
+def _read_layout(path: Path) -> RenderedDataLayout:
+    try:
+        return RenderedDataLayout(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataSetError(f'{path} is no layout of rendered data: {error}') from error
+
+
+def _open_array(path: Path, shape: tuple[int, ...], dtype: str, report: DataReport) -> NDArray | None:
+    if not path.is_file():
+        report.missing.append(path.name)
+        return None
+    try:
+        array = np.load(path, mmap_mode='r', allow_pickle=False)
+    except (OSError, ValueError) as error:
+        report.corrupt.append(f'{path.name}: {error}')
+        return None
+    if array.shape != shape or array.dtype != np.dtype(dtype):
+        report.corrupt.append(f'{path.name}: is {array.dtype} {array.shape}, {LAYOUT_FILE} says {dtype} {shape}')
+        return None
+    return array
+
+
+def _check_row(arrays: dict[str, NDArray], row: int, layout: RenderedDataLayout, deep: bool) -> SequenceReport:
+    report = SequenceReport(f'sequence {row}')
+    if not arrays['done'][row]:
+        report.missing.append('not rendered yet')
+        return report
+    report.frames = layout.frames
+    if 'hand_valid' in arrays:
+        report.hand_labels = int(arrays['hand_valid'][row].any(-1).sum())
+    if deep:
+        report.corrupt += _impossible(arrays, row)
+    return report
+
+
+def _impossible(arrays: dict[str, NDArray], row: int) -> list[str]:
+    """What a finished sequence cannot hold; an array that was never written is all zeros."""
+    wrong = [
+        f'{name}: values that are not finite'
+        for name, array in arrays.items()
+        if array.dtype.kind == 'f' and not np.isfinite(array[row]).all()
+    ]
+    for name in ('image', 'depth', 'intrinsics', 'T_world_camera'):
+        if name in arrays and not np.asarray(arrays[name][row]).any():
+            wrong.append(f'{name}: all zeros')
+    if 'depth' in arrays and (arrays['depth'][row] < 0.0).any():
+        wrong.append('depth: negative')
+    if not {'hand_valid', 'hand_rotations'} <= arrays.keys():
+        return wrong
+    rotations = arrays['hand_rotations'][row][arrays['hand_valid'][row]]
+    if len(rotations) and np.abs(rotations @ rotations.swapaxes(-1, -2) - np.eye(3)).max() > 1e-3:
+        wrong.append('hand_rotations: no rotations')
+    return wrong
+
+
+RENDERED = DataFormat(
+    'rendered data',
+    f'{LAYOUT_FILE} and arrays, written by `hand3r render`',
+    lambda root: (root / LAYOUT_FILE).is_file(),
+    check_rendered,
+)

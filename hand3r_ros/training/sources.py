@@ -1,0 +1,116 @@
+"""Where training batches come from: a folder is recognised and opened as rendered data, DexYCB or HOI4D."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from hand3r_ros.datasets import dexycb, hoi4d
+from hand3r_ros.datasets.mano_annotations import AnnotationModel
+from hand3r_ros.datasets.recognition import DEXYCB, PUBLIC_FORMATS, DataFormat, recognise
+from hand3r_ros.datasets.samples import AnnotatedSequence, DataSetError, SkipLog
+from hand3r_ros.hand_model.data import OPEN_HAND, HandModelData, load_mano, load_open_hand
+from hand3r_ros.network.presets import preset
+from hand3r_ros.training.annotated_batches import AnnotatedClipDataset, AnnotatedHandDataset
+from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.datasets import ClipDataset, ClipFrame, HandBatch, HandDataset
+from hand3r_ros.training.rendered_check import RENDERED
+from hand3r_ros.training.rendered_data import RenderedData
+
+ALL_FORMATS: tuple[DataFormat, ...] = (RENDERED, *PUBLIC_FORMATS)
+DEFAULT_SPLITS = {'DexYCB': 's0/train', 'HOI4D': 'train'}
+
+
+class HandSource(Protocol):
+    """Random hand crops with their truth."""
+
+    skipped: SkipLog
+
+    def __len__(self) -> int:
+        """Hands, or frames that may have one."""
+
+    def batch(self, size: int, generator: torch.Generator, augmentation: float = 1.0) -> HandBatch:
+        """``size`` random hands."""
+
+    def parameters(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Rotations [count, 16, 3, 3] and betas [count, 10] of random hands."""
+
+
+class ClipSource(Protocol):
+    """Random clips with their truth."""
+
+    skipped: SkipLog
+
+    def __len__(self) -> int:
+        """Sequences."""
+
+    def batch(self, size: int, generator: torch.Generator, augment: bool = True) -> list[ClipFrame]:
+        """The time steps of ``size`` random clips."""
+
+
+def hand_model_of(config: TrainingConfig) -> HandModelData:
+    """The hand model that ``config.hand_model`` names: 'open_hand', or the file or folder of MANO_RIGHT.
+
+    Raises:
+        HandModelFileError: the file cannot be used.
+    """
+    return load_open_hand() if config.hand_model == OPEN_HAND else load_mano(config.hand_model)
+
+
+def open_hands(config: TrainingConfig) -> HandSource:
+    """Crops from the folder ``config.data``.
+
+    Raises:
+        DataSetError: the folder is no data set, or does not go with the hand model or split of ``config``.
+    """
+    data_format = recognise(Path(config.data), ALL_FORMATS)
+    if data_format is RENDERED:
+        return HandDataset(_rendered(config))
+    sequences, skipped, model = _annotated(config, data_format)
+    return AnnotatedHandDataset(sequences, preset(config.preset), model.hand_model_id, skipped)
+
+
+def open_clips(config: TrainingConfig) -> ClipSource:
+    """Clips from the folder ``config.data``.
+
+    Raises:
+        DataSetError: the folder is no data set, or does not go with the hand model or split of ``config``.
+    """
+    data_format = recognise(Path(config.data), ALL_FORMATS)
+    if data_format is RENDERED:
+        return ClipDataset(_rendered(config), config.clip_frames)
+    sequences, skipped, _ = _annotated(config, data_format)
+    return AnnotatedClipDataset(sequences, preset(config.preset), config.clip_frames, skipped)
+
+
+def _rendered(config: TrainingConfig) -> RenderedData:
+    if config.hand_model != OPEN_HAND:
+        raise DataSetError(
+            f'{config.data} was rendered with the open hand; hand_model={config.hand_model} does not fit'
+        )
+    if config.split:
+        raise DataSetError(f'{config.data} is rendered data, a folder per split: leave split empty')
+    return RenderedData.open(Path(config.data))
+
+
+def _annotated(
+    config: TrainingConfig, data_format: DataFormat
+) -> tuple[list[AnnotatedSequence], SkipLog, AnnotationModel]:
+    if config.hand_model == OPEN_HAND:
+        raise DataSetError(
+            f'{config.data} ({data_format.name}) is annotated with MANO: set hand_model to your MANO_RIGHT.pkl '
+            f'(https://mano.is.tue.mpg.de); the open hand has other parameters'
+        )
+    model = AnnotationModel.load(config.hand_model)
+    reader = dexycb if data_format is DEXYCB else hoi4d
+    split = config.split or DEFAULT_SPLITS[data_format.name]
+    opened, refused = reader.open_sequences(Path(config.data).expanduser(), split, model)
+    skipped = SkipLog()
+    for error in refused:
+        skipped.add_corrupt(error)
+    if not opened:
+        raise DataSetError(f'{config.data}: nothing of the split {split!r} can be opened\n{skipped.summary()}')
+    return list(opened), skipped, model

@@ -1,0 +1,161 @@
+"""Every stage trains on rendered data, changes what it should and nothing else, and hands over to the next."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from hand3r_ros.network.checkpoints import load_network
+from hand3r_ros.network.hand3r import Hand3R
+from hand3r_ros.network.presets import preset
+from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.datasets import ClipDataset
+from hand3r_ros.training.losses import absolute_loss, image_loss
+from hand3r_ros.training.rendered_data import RenderedData, RenderedDataLayout
+from hand3r_ros.training.rendering import render_dataset
+from hand3r_ros.training.roll_out import roll_out
+from hand3r_ros.training.run import run_training
+from hand3r_ros.training.scene_stage import SceneObjective
+from hand3r_ros.training.stage import segments
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """Three short rendered sequences."""
+    directory = tmp_path_factory.mktemp('rendered')
+    config = preset('tiny')
+    layout = RenderedDataLayout('train', 3, 3, 160, 224, config.hand.crop_size, config.hand.crop_rescale)
+    render_dataset(directory, layout, 1)
+    return directory
+
+
+def settings(stage, data, out, *overrides):
+    """Two steps of a stage."""
+    fixed = ['steps=2', 'batch=2', 'clip_frames=2', 'warmup_steps=1', 'device=cpu', f'data={data}', f'out={out}']
+    return TrainingConfig(stage).with_overrides([*fixed, *overrides])
+
+
+@pytest.fixture(scope='module')
+def trained(data, tmp_path_factory):
+    """A folder with both streams and weights, two steps each."""
+    out = tmp_path_factory.mktemp('trained')
+    run_training(settings('scene', data, out))
+    run_training(settings('hand', data, out))
+    run_training(settings('fusion', data, out), out / 'tiny.safetensors')
+    return out
+
+
+def parameters(network):
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def changed(before, after, prefix):
+    """Names below a prefix that differ by more than half precision keeps."""
+    names = [name for name in before if name.startswith(prefix) and before[name].is_floating_point()]
+    assert names
+    return [name for name in names if not torch.allclose(before[name], after[name], rtol=2e-3, atol=1e-5)]
+
+
+def stream(out, stage):
+    return torch.load(out / stage / 'checkpoint.pt', weights_only=True)['module']
+
+
+def test_the_stages_end_in_weights_that_the_package_loads(trained):
+    network, info = load_network(trained, 'tiny')
+    assert info.hand_model == 'open_hand'
+    assert info.metadata['pose_source'] == 'geometric'
+    hand = {f'hand.{name}': value for name, value in stream(trained, 'hand').items()}
+    assert not changed(hand, network.state_dict(), 'hand.')  # fusion leaves the expert alone
+    scene = {f'scene.{name}': value for name, value in stream(trained, 'scene').items()}
+    assert changed(scene, network.state_dict(), 'scene.decoder')  # and teaches the scene stream to look at prompts
+
+
+def test_a_frozen_scene_stays_as_it_is(data, trained, tmp_path):
+    start, _ = load_network(trained, 'tiny')
+    file = trained / 'tiny.safetensors'
+    config = settings('fusion', data, tmp_path, f'start_from={file}', 'scene_learning_rate=0')
+    run_training(config, tmp_path / 'tiny.safetensors')
+    after, _ = load_network(tmp_path, 'tiny')
+    assert not changed(parameters(start), after.state_dict(), 'scene.')
+    assert changed(parameters(start), after.state_dict(), 'prompt_encoder.')
+
+
+def test_only_the_mano_head_learns_in_the_papers_first_stage(data, trained, tmp_path):
+    start, _ = load_network(trained, 'tiny')
+    config = settings('hand', data, tmp_path, f'start_from={trained / "tiny.safetensors"}', 'train_backbone=false')
+    run_training(config)
+    before = {name: value for name, value in start.hand.state_dict().items()}
+    after = stream(tmp_path, 'hand')
+    assert not changed(before, after, 'backbone.')
+    assert changed(before, after, 'mano_head.')
+
+
+def test_fusion_without_trained_streams_says_what_to_do(data, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"train the stage 'scene' first.*or give start_from="):
+        run_training(settings('fusion', data, tmp_path))
+
+
+def test_weights_of_another_name_are_refused(data, trained, tmp_path):
+    config = settings('hand', data, tmp_path, f'start_from={trained / "scene" / "checkpoint.pt"}')
+    with pytest.raises(ValueError, match=r'start_from must be a file named tiny\.safetensors'):
+        run_training(config)
+
+
+def clip_and_network(data, frames):
+    torch.manual_seed(1)
+    clips = ClipDataset(RenderedData.open(data), frames)
+    return clips.batch(1, torch.Generator().manual_seed(3)), Hand3R(preset('tiny'))
+
+
+def gradients(network, clip, config):
+    """Gradients of the scene losses by parameter."""
+    network.zero_grad()
+    memory = None
+    for segment in segments(clip, config.truncate_frames):
+        losses, memory = SceneObjective(network, config)(segment, memory)
+        losses['total'].backward()
+        memory = dataclasses.replace(memory, tokens=memory.tokens.detach(), memory=memory.memory.detach())
+    named = network.scene.named_parameters()
+    return {name: parameter.grad.clone() for name, parameter in named if parameter.grad is not None}
+
+
+def test_checkpointed_activations_give_the_same_gradients(data, tmp_path):
+    clip, network = clip_and_network(data, 3)
+    plain = gradients(network, clip, settings('scene', data, tmp_path, 'clip_frames=3'))
+    again = gradients(network, clip, settings('scene', data, tmp_path, 'clip_frames=3', 'checkpoint_activations=true'))
+    assert plain.keys() == again.keys()
+    for name, gradient in plain.items():
+        torch.testing.assert_close(again[name], gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_a_truncated_clip_carries_the_state_but_no_gradient(data, tmp_path):
+    clip, network = clip_and_network(data, 2)
+    whole = settings('scene', data, tmp_path)
+    cut = settings('scene', data, tmp_path, 'truncate_frames=1')
+    _, state = roll_out(network, clip[:1], whole, with_hands=False)
+    (second_whole,), _ = roll_out(network, clip[1:], whole, with_hands=False, state=state)
+    together, _ = roll_out(network, clip, whole, with_hands=False)
+    torch.testing.assert_close(second_whole.scene.points_self, together[1].scene.points_self)
+    # How the state is updated matters only to later frames: without gradients through time nothing teaches it.
+    through, cut_off = gradients(network, clip, whole), gradients(network, clip, cut)
+    taught = through.keys() - cut_off.keys()
+    assert taught
+    assert all('state' in name or 'memory' in name for name in taught), taught
+
+
+def test_bfloat16_runs_the_network_and_returns_float32(data, tmp_path):
+    clip, network = clip_and_network(data, 2)
+    exact, _ = roll_out(network, clip, settings('scene', data, tmp_path), with_hands=True)
+    rough, state = roll_out(network, clip, settings('scene', data, tmp_path, 'precision=bfloat16'), with_hands=True)
+    assert state.tokens.dtype == rough[1].scene.points_self.dtype == torch.float32
+    difference = (exact[1].scene.points_self - rough[1].scene.points_self).abs().max()
+    assert 0.0 < difference < 0.1
+
+
+def test_placing_losses_are_metres_and_viewing_directions():
+    truth = torch.tensor([[[0.0, 0.0, 1.0], [0.1, 0.0, 2.0]]])
+    assert float(absolute_loss(truth + torch.tensor([0.0, 0.0, 0.5]), truth)) == pytest.approx(0.5)
+    assert float(image_loss(truth * 2.0, truth)) == 0.0  # the same directions
+    assert float(image_loss(truth + torch.tensor([0.1, 0.0, 0.0]), truth)) == pytest.approx((0.1 + 0.05) / 4.0)
+    behind = truth * torch.tensor([1.0, 1.0, -1.0])
+    assert float(image_loss(truth, behind)) == 0.0
