@@ -65,5 +65,6 @@ def train_fusion(config: TrainingConfig, weights: Path | None = None) -> Hand3R:
     loop.run(step)
     if weights is not None:
         weights.parent.mkdir(parents=True, exist_ok=True)
-        save_network(weights, network, {'preset': config.preset, 'hand_model': HAND_MODEL}, half=True)
+        metadata = {'preset': config.preset, 'hand_model': HAND_MODEL, 'pose_source': config.pose_source}
+        save_network(weights, network, metadata, half=True)
     return network
