@@ -76,7 +76,8 @@ class FramePipeline:
         with clock.stage('prepare'):
             prepared = self._prepare(frame, detections)
         with clock.stage('network'):
-            output = self._runner.step(session.scene, prepared.image, prepared.boxes)
+            output = self._runner.step(session.scene, prepared.image, prepared.boxes, config.state_update)
+            new_chunk = self._begin_chunk(session, prepared, config)
         with clock.stage('hands'):
             cameras = _resolve_cameras(parts.cameras, prepared, output)
             placed = self._place(prepared, output, cameras, config)
@@ -111,8 +112,28 @@ class FramePipeline:
             last_stamp_ns=frame.stamp_ns,
             resolution=(width, height),
             previous_hands=hands,
+            chunk_frames=session.chunk_frames + 1,
+            resumed=False,
         )
+        if new_chunk is not None:
+            parts.pose_source.move_network_world(new_chunk.T_network_camera, pose.T_world_camera)
+            after = replace(after, scene=new_chunk.state, chunk_frames=0)
         return after, result
+
+    def _begin_chunk(
+        self, session: Session, prepared: _PreparedFrame, config: ReconstructorConfig
+    ) -> NetworkOutput | None:
+        """This frame once more, as the first one of a new chunk, if one is due; None if not, or if that fails.
+
+        The network's worlds before and after are chained by this frame, which both have measured. A failure (values
+        that are not finite) keeps the old chunk going until the next frame.
+        """
+        if not 0 < config.reset_interval <= session.chunk_frames + 1:
+            return None
+        try:
+            return self._runner.step(self._runner.init_state(), prepared.image, prepared.boxes, config.state_update)
+        except FrameRejected:
+            return None
 
     def warm_up(self, width: int, height: int, config: ReconstructorConfig) -> None:
         """One step on a blank image with one hand, outside of any session: compiles and allocates what is needed."""

@@ -76,20 +76,24 @@ class NetworkRunner:
             batch_index=torch.zeros(len(detections), dtype=torch.int64, device=self.device),
         )
 
-    def step(self, state: SceneState, image: NDArray[np.uint8], boxes: HandBoxes) -> NetworkOutput:
+    def step(
+        self, state: SceneState, image: NDArray[np.uint8], boxes: HandBoxes, state_update: str = 'cut3r'
+    ) -> NetworkOutput:
         """One frame; the given state stays valid whatever happens.
 
         Args:
             state: from ``init_state`` or the previous output.
             image: (h, w, 3) RGB, the network's image.
             boxes: from ``hand_boxes``.
+            state_update: 'cut3r' or 'ttt3r'.
 
         Raises:
             FrameRejected: the network's output holds values that are not finite.
 
         """
         with torch.inference_mode(), self._autocast():
-            new_state, prediction = self.network.step(state, Frame(image_tensor(image, self.device)), boxes)
+            frame = Frame(image_tensor(image, self.device), state_update=state_update)
+            new_state, prediction = self.network.step(state, frame, boxes)
         _require_finite(new_state, prediction)
         scene = prediction.scene
         return NetworkOutput(
