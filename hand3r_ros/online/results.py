@@ -7,7 +7,7 @@ Frames: ``camera`` has optical axes (x right, y down, z forward); ``world`` is t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,23 @@ class TrackingState(IntEnum):
     UNCALIBRATED = 3
 
 
+class PlacementSource(Enum):
+    """What a hand's distance from the camera rests on."""
+
+    NETWORK = 'network'  # the trained translation head
+    SCENE = 'scene'  # the predicted scene points on the hand's visible surface
+    CROP_CAMERA = 'crop_camera'  # how large the hand looks; wrong in proportion to the predicted size of the hand
+
+
+@dataclass(frozen=True)
+class HandPlacement:
+    """Where a hand's position comes from and how far it can be trusted."""
+
+    source: PlacementSource
+    deviation: float | None = None  # m along the line of sight, one standard deviation; None: unknown
+    reason: str = ''  # why the scene was not used, where it should have been
+
+
 @dataclass(frozen=True)
 class HandResult:
     """One reconstructed hand of one frame. Parameters are those of the hand's own side (not mirrored)."""
@@ -67,6 +84,7 @@ class HandResult:
     hand_pose: FloatArray  # (45,) axis-angle, MANO joint order, flat-hand mean
     betas: FloatArray  # (10,)
     translation: FloatArray  # (3,) m, MANO transl: wrist position minus the rest-pose root joint
+    placement: HandPlacement | None = None  # None: not said by whoever made this result
 
 
 @dataclass(frozen=True)
