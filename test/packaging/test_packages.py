@@ -63,7 +63,7 @@ def test_the_package_declares_launch_testing_for_its_tests():
 
 
 def test_only_the_node_room_imports_rclpy():
-    for room in ('online', 'network', 'hand_model', 'synthetic', 'training', 'evaluation'):
+    for room in ('online', 'network', 'hand_model', 'synthetic', 'training', 'evaluation', 'offline'):
         assert 'rclpy' not in imported_top_level_names(ROOT / 'hand3r_ros' / room), room
 
 
@@ -71,7 +71,8 @@ def test_only_the_node_room_imports_rclpy():
     ('room', 'forbidden'),
     [
         ('network', {'online', 'node', 'training', 'evaluation', 'synthetic'}),
-        ('online', {'node', 'training', 'evaluation'}),
+        ('node', {'offline', 'training'}),
+        ('online', {'node', 'offline', 'training', 'evaluation'}),
         ('hand_model', {'online', 'node', 'training', 'evaluation', 'synthetic', 'network'}),
         ('synthetic', {'online', 'node', 'training', 'evaluation'}),
         ('training', {'node'}),
