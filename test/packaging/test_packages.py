@@ -70,7 +70,8 @@ def test_only_the_node_room_imports_rclpy():
 @pytest.mark.parametrize(
     ('room', 'forbidden'),
     [
-        ('network', {'online', 'node', 'training', 'evaluation', 'synthetic'}),
+        ('network', {'online', 'node', 'training', 'evaluation', 'synthetic', 'checkpoints'}),
+        ('checkpoints', {'online', 'node', 'training', 'evaluation', 'synthetic'}),
         ('node', {'offline', 'training'}),
         ('online', {'node', 'offline', 'training', 'evaluation'}),
         ('hand_model', {'online', 'node', 'training', 'evaluation', 'synthetic', 'network'}),
