@@ -15,6 +15,7 @@ from hand3r_ros.network.checkpoints import config_hash
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.online.config import REBUILD_FIELDS, ReconstructorConfig, changed_fields
 from hand3r_ros.online.detection.base import HandDetector
+from hand3r_ros.online.detection.network_head import check_detector
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.frame_checks import check_frame
@@ -55,6 +56,7 @@ class OnlineReconstructor:
         """
         self._runner = NetworkRunner(network, config.device, config.precision)
         check_translation(config.placement, self._runner.config.fusion)
+        check_detector(config.detection, self._runner.config)
         self._pipeline = FramePipeline(self._runner, hand_layer)
         self._lock = threading.RLock()
         self._config = config
@@ -131,6 +133,7 @@ class OnlineReconstructor:
             if fixed:
                 raise ValueError(f'{", ".join(fixed)} cannot change while running; build a new reconstructor')
             check_translation(config.placement, self._runner.config.fusion)
+            check_detector(config.detection, self._runner.config)
             if {'detection', 'max_hands', 'tracking'} & set(changed):
                 self._parts.detector = make_detector(config)
             self._config = config
