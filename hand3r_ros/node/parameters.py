@@ -133,7 +133,7 @@ class NodeParameters:
     hand_model: str = parameter(
         'open_hand', 'The hand model the weights were trained with', SETUP, choices=('open_hand', 'mano')
     )
-    mano_dir: str = parameter('', 'Folder with MANO_RIGHT.pkl, for hand_model mano', SETUP)
+    mano_dir: str = parameter('', 'Folder with MANO_RIGHT.pkl, for hand_model mano; empty: beside the weights', SETUP)
     translation: str = parameter(
         'auto',
         'Metric place of a hand: from the trained head (network), from the scene around it (aligned), or the first '
