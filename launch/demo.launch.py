@@ -66,8 +66,7 @@ def generate_launch_description() -> LaunchDescription:
         'stay': ('false', 'stay until Ctrl-C when the stream is over'),
         'view_port': ('8080', 'port of the live view, on this machine only'),
         'detector': ('', 'where hand boxes come from; empty: true boxes of rendered scenes, mediapipe for videos'),
-        # The pose head of the tiny weights is weak: weights/README.md has the numbers of both.
-        'pose_source': ('geometric', 'camera pose from network, geometric or tf'),
+        'pose_source': ('auto', 'camera pose from network, geometric or tf, or auto: as the weights recommend'),
         'namespace': ('', 'namespace of everything'),
     }
     return LaunchDescription(

@@ -64,15 +64,12 @@ def open_checkpoint(path: Path) -> Iterator[TorchCheckpoint]:
 
 
 def _parameters(entries: Mapping[Any, Any], path: Path) -> Mapping[str, StoredTensor]:
-    for name in PARAMETER_ENTRIES:
-        inner = entries_of(entries.get(name))
-        if inner:
-            return _tensors(inner, path)
-    found = _tensors(entries, path)
-    if not found:
-        names = ', '.join(repr(str(name)[:40]) for name in list(entries)[:8] if isinstance(name, str))
-        raise CheckpointError(f'{path} is a torch checkpoint without parameters; it has the entries {names or "none"}')
-    return found
+    for candidate in (*map(entries.get, PARAMETER_ENTRIES), entries):
+        found = _tensors(entries_of(candidate) or {}, path)
+        if found:
+            return found
+    names = ', '.join(repr(str(name)[:40]) for name in list(entries)[:8] if isinstance(name, str))
+    raise CheckpointError(f'{path} is a torch checkpoint without parameters; it has the entries {names or "none"}')
 
 
 def _tensors(entries: Mapping[Any, Any], path: Path) -> dict[str, StoredTensor]:

@@ -107,6 +107,18 @@ def trajectory_errors(
     return float(np.sqrt((residual**2).sum(-1).mean())), float(rotation_angle(difference).mean()), alignment
 
 
+def relative_pose_errors(predicted: ArrayLike, truth: ArrayLike, delta: int) -> tuple[Array, Array]:
+    """Errors of the motion over ``delta`` frames (RPE): distances (T - delta,) in m and angles (T - delta,) in rad.
+
+    Both are (T, 4, 4) ``T_world_camera``; the choice of world does not matter.
+    """
+    predicted, truth = np.asarray(predicted, float), np.asarray(truth, float)
+    motion = invert_transform(predicted[:-delta]) @ predicted[delta:]
+    true_motion = invert_transform(truth[:-delta]) @ truth[delta:]
+    error = invert_transform(true_motion) @ motion
+    return np.linalg.norm(error[:, :3, 3], axis=-1), rotation_angle(error[:, :3, :3])
+
+
 def depth_errors(predicted: ArrayLike, truth: ArrayLike) -> tuple[float, float]:
     """AbsRel and delta1 (share within a factor of 1.25) over the pixels whose true depth is positive; no alignment."""
     predicted, truth = np.asarray(predicted, float), np.asarray(truth, float)

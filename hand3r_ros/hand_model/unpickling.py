@@ -1,15 +1,12 @@
 """Reads MANO_RIGHT.pkl without executing anything from it and without chumpy.
 
-A pickle is a program: loading one from elsewhere may run anything. Here every class that MANO files name becomes an
-inert record that only remembers what it was given, every other global is refused by name, and the arrays are built
-from the records afterwards. chumpy is needed for one expression only, a selection of elements of a plain array.
+The pickle becomes inert records (``hand3r_ros.inert_pickle``), every name that MANO files do not need is refused, and
+the arrays are built from the records. chumpy is needed for one expression only, a selection of elements of a plain
+array.
 """
 
 from __future__ import annotations
 
-import io
-import pickle
-import pickletools
 from collections.abc import Iterable
 from math import prod
 from pathlib import Path
@@ -18,9 +15,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hand3r_ros.inert_pickle import Call, Global, PickleProgramError, read_pickle
+
 MAX_FILE_BYTES = 256 * 2**20  # MANO_RIGHT.pkl has about 4 MB
 MAX_ELEMENTS = 32 * 2**20  # of one array
-MAX_MEMO_INDEX = 2**16  # MANO_RIGHT.pkl uses some hundred; the unpickler allocates memory up to the index
+
+_ARRAY = frozenset((('numpy.core.multiarray', '_reconstruct'), ('numpy._core.multiarray', '_reconstruct')))
+_DTYPE = frozenset((('numpy', 'dtype'),))
+_SPARSE_COLUMNS = frozenset((('scipy.sparse.csc', 'csc_matrix'), ('scipy.sparse._csc', 'csc_matrix')))
+_CHUMPY_ARRAY = frozenset((('chumpy.ch', 'Ch'),))
+_CHUMPY_SELECTION = frozenset((('chumpy.reordering', 'Select'),))
+_RECONSTRUCTOR = frozenset((('copy_reg', '_reconstructor'), ('copyreg', '_reconstructor')))
+_LATIN1_BYTES = frozenset((('_codecs', 'encode'),))
+_KNOWN = _ARRAY | _DTYPE | _SPARSE_COLUMNS | _CHUMPY_ARRAY | _CHUMPY_SELECTION | _RECONSTRUCTOR | _LATIN1_BYTES
+_KNOWN |= {('numpy', 'ndarray')} | {
+    (module, name) for module in ('builtins', '__builtin__') for name in ('object', 'set')
+}
 
 
 class HandModelFileError(ValueError):
@@ -36,158 +46,67 @@ def load_mano_pickle(path: Path, names: Iterable[str]) -> dict[str, NDArray]:
     """
     content = _unpickle(path)
     if not isinstance(content, dict):
-        raise HandModelFileError(f'{path}: a hand model is a dictionary, this file holds a {type(content).__name__}')
+        raise HandModelFileError(f'{path}: a hand model is a dictionary, this file holds {_describe(content)}')
     try:
         return {name: _array(content[name], name) for name in names if name in content}
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise HandModelFileError(f'{path}: {error}') from error
 
 
-class _Sealed(type):
-    """Classes that a pickle cannot alter: the BUILD instruction may set attributes on whatever it is given."""
-
-    def __setattr__(cls, name: str, value: Any) -> None:
-        raise HandModelFileError('the file tries to alter a class')
-
-
-class _Record(metaclass=_Sealed):
-    """Stands for an object of a pickle; remembers its constructor arguments and state, does nothing with them."""
-
-    __slots__ = ('arguments', 'state')
-
-    def __init__(self, *arguments: Any) -> None:
-        self.arguments = arguments
-        self.state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-class _NumpyArray(_Record):
-    __slots__ = ()
-
-
-class _NumpyArrayType(_Record):
-    __slots__ = ()
-
-
-class _NumpyDtype(_Record):
-    __slots__ = ()
-
-
-class _ChumpyArray(_Record):
-    __slots__ = ()
-
-
-class _ChumpySelection(_Record):
-    __slots__ = ()
-
-
-class _SparseColumns(_Record):
-    __slots__ = ()
-
-
-class _PlainObject(_Record):
-    __slots__ = ()
-
-
-class _Reconstructor(metaclass=_Sealed):
-    """``copy_reg._reconstructor(class, object, None)``: how protocols 0 and 1 make objects."""
-
-    def __new__(cls, target: Any, *_: Any) -> Any:
-        if not (isinstance(target, type) and issubclass(target, _Record)):
-            raise HandModelFileError('the file reconstructs an object of an unexpected class')
-        return target()
-
-
-class _Latin1Bytes(metaclass=_Sealed):
-    """``_codecs.encode(text, 'latin1')``: how Python 3 stores bytes in protocols below 3."""
-
-    def __new__(cls, text: Any, encoding: Any = 'latin1') -> Any:
-        if not isinstance(text, str) or encoding != 'latin1':
-            raise HandModelFileError('the file stores bytes in an unexpected encoding')
-        return text.encode('latin1')
-
-
-_RECORDS: dict[tuple[str, str], type] = {
-    ('numpy', 'ndarray'): _NumpyArrayType,
-    ('numpy', 'dtype'): _NumpyDtype,
-    ('numpy.core.multiarray', '_reconstruct'): _NumpyArray,
-    ('numpy._core.multiarray', '_reconstruct'): _NumpyArray,
-    ('scipy.sparse.csc', 'csc_matrix'): _SparseColumns,
-    ('scipy.sparse._csc', 'csc_matrix'): _SparseColumns,
-    ('chumpy.ch', 'Ch'): _ChumpyArray,
-    ('chumpy.reordering', 'Select'): _ChumpySelection,
-    ('copy_reg', '_reconstructor'): _Reconstructor,
-    ('copyreg', '_reconstructor'): _Reconstructor,
-    ('__builtin__', 'object'): _PlainObject,
-    ('builtins', 'object'): _PlainObject,
-    ('__builtin__', 'set'): set,
-    ('builtins', 'set'): set,
-    ('_codecs', 'encode'): _Latin1Bytes,
-}
-
-
-class _RestrictedUnpickler(pickle.Unpickler):
-    """Knows the globals of ``_RECORDS`` and imports nothing."""
-
-    def find_class(self, module: str, name: str) -> type:
-        record = _RECORDS.get((module, name))
-        if record is None:
-            raise HandModelFileError(
-                f'refused to load the global {module}.{name}: MANO files do not need it, so this file is damaged, '
-                f'not a MANO model, or unsafe. Nothing of it was executed'
-            )
-        return record
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise HandModelFileError('refused to load an object stored outside the file')
+def _permit(found: Global) -> None:
+    if (found.module, found.name) not in _KNOWN:
+        raise PickleProgramError(
+            f'refused to load the global {found}: MANO files do not need it, so this file is damaged, '
+            f'not a MANO model, or unsafe. Nothing of it was executed'
+        )
 
 
 def _unpickle(path: Path) -> Any:
     try:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
-            raise HandModelFileError(f'{size} bytes is too large for a hand model')
-        content = path.read_bytes()
-        _check_memo(content)
-        return _RestrictedUnpickler(io.BytesIO(content), fix_imports=False, encoding='latin1').load()
-    except HandModelFileError as error:
-        raise HandModelFileError(f'{path}: {error}') from error
+            raise HandModelFileError(f'{path}: {size} bytes is too large for a hand model')
+        return read_pickle(path.read_bytes(), _permit)
+    except PickleProgramError as error:
+        raise HandModelFileError(f'{path}: not readable as MANO_RIGHT.pkl: {error}') from error
     except OSError as error:
         raise HandModelFileError(f'{path}: cannot be read: {error}') from error
-    except Exception as error:  # a damaged pickle makes the unpickler raise nearly anything
-        raise HandModelFileError(
-            f'{path}: damaged or not a pickle ({type(error).__name__}: {error}); fetch MANO_RIGHT.pkl again'
-        ) from error
 
 
-def _check_memo(content: bytes) -> None:
-    """Refuses instructions that would make the unpickler allocate gigabytes; reads the program without running it."""
-    for instruction, argument, position in pickletools.genops(content):
-        if instruction.name in ('PUT', 'LONG_BINPUT') and not 0 <= int(argument or 0) <= MAX_MEMO_INDEX:
-            raise HandModelFileError(f'damaged: impossible memo index {argument} at byte {position}')
+def _is(value: Any, names: frozenset[tuple[str, str]]) -> bool:
+    """Whether a record stands for an object that one of ``names`` made."""
+    if not isinstance(value, Call):
+        return False
+    maker = value.function
+    if isinstance(maker, Global) and (maker.module, maker.name) in _RECONSTRUCTOR and value.arguments:
+        maker = value.arguments[0]  # how protocols 0 and 1 make objects
+    return isinstance(maker, Global) and (maker.module, maker.name) in names
 
 
 def _array(value: Any, name: str) -> NDArray:
     """The numeric array that a record of any supported kind stands for."""
-    if isinstance(value, _NumpyArray):
+    if _is(value, _ARRAY):
         return _dense_array(value.state, name)
-    if isinstance(value, _SparseColumns):
+    if _is(value, _SPARSE_COLUMNS):
         return _sparse_array(_dictionary(value, name), name)
-    if isinstance(value, _ChumpyArray):
+    if _is(value, _CHUMPY_ARRAY):
         return _array(_dictionary(value, name)['x'], name)
-    if isinstance(value, _ChumpySelection):
+    if _is(value, _CHUMPY_SELECTION):
         state = _dictionary(value, name)
         elements = _array(state['a'], name).ravel()
         shape = tuple(int(length) for length in state['preferred_shape'])
         return elements[_array(state['idxs'], name).astype(np.int64)].reshape(shape)
-    raise ValueError(f'{name} is not an array but a {type(value).__name__.lstrip("_")}')
+    raise ValueError(f'{name} is not an array but {_describe(value)}')
 
 
-def _dictionary(record: _Record, name: str) -> dict:
+def _describe(value: Any) -> str:
+    made_by_name = isinstance(value, Call) and isinstance(value.function, Global)
+    return f'a {value.function}' if made_by_name else f'a {type(value).__name__}'
+
+
+def _dictionary(record: Call, name: str) -> dict:
     if not isinstance(record.state, dict):
-        raise ValueError(f'{name}: the state of {type(record).__name__.lstrip("_")} is not a dictionary')
+        raise ValueError(f'{name}: the state of {_describe(record)} is not a dictionary')
     return record.state
 
 
@@ -196,6 +115,8 @@ def _dense_array(state: Any, name: str) -> NDArray:
     shape, dtype_record, column_major, data = state[-4:]
     dtype = _dtype(dtype_record, name)
     shape = _shape(shape, name)
+    if _is(data, _LATIN1_BYTES) and len(data.arguments) == 2 and data.arguments[1] == 'latin1':
+        data = data.arguments[0]  # how Python 3 stores bytes in protocols below 3
     data = data.encode('latin1') if isinstance(data, str) else data
     if not isinstance(data, bytes) or len(data) != prod(shape) * dtype.itemsize:
         raise ValueError(f'{name}: the data do not fill an array of shape {shape} and type {dtype}')
@@ -203,7 +124,7 @@ def _dense_array(state: Any, name: str) -> NDArray:
 
 
 def _dtype(record: Any, name: str) -> np.dtype:
-    if not isinstance(record, _NumpyDtype) or not isinstance(record.arguments[0], str):
+    if not _is(record, _DTYPE) or not isinstance(record.arguments[0], str):
         raise ValueError(f'{name}: the element type is not a numpy dtype')
     code = record.arguments[0]
     if code not in {f'{kind}{size}' for kind in 'iu' for size in (1, 2, 4, 8)} | {'f2', 'f4', 'f8', 'b1'}:

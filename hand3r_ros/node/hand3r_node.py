@@ -167,7 +167,8 @@ class Hand3RNode(LifecycleNode):
         services = Services(self, processor, self._parameters_now, self._enable)
         self._configured = _Configured(inputs, outputs, processor, services)
         self.get_logger().info(
-            f"configured: preset '{config.preset}', device '{config.device}', hand model '{hand_model.id}'"
+            f"configured: preset '{config.preset}', device '{config.device}', hand model '{hand_model.id}', "
+            f"camera pose '{reconstructor.pose_source}'"
         )
 
     def _make_inputs(self, parameters: NodeParameters) -> Inputs:

@@ -133,7 +133,7 @@ class NodeParameters:
     hand_model: str = parameter(
         'open_hand', 'The hand model the weights were trained with', SETUP, choices=('open_hand', 'mano')
     )
-    mano_dir: str = parameter('', 'Folder with MANO_RIGHT.pkl, for hand_model mano', SETUP)
+    mano_dir: str = parameter('', 'Folder with MANO_RIGHT.pkl, for hand_model mano; empty: beside the weights', SETUP)
     translation: str = parameter(
         'auto',
         'Metric place of a hand: from the trained head (network), from the scene around it (aligned), or the first '
@@ -191,10 +191,11 @@ class NodeParameters:
     )
     max_hands: int = parameter(2, 'Hands per image at most, best scores first', SETUP, minimum=0, maximum=16)
     pose_source: str = parameter(
-        'network',
-        'Camera pose from the network, from its points (geometric), or from TF world_frame -> image frame (tf)',
+        'auto',
+        'Camera pose from the network, from its points (geometric), from TF world_frame -> image frame (tf), or what '
+        'the weights recommend (auto)',
         SETUP,
-        choices=('network', 'geometric', 'tf'),
+        choices=('auto', 'network', 'geometric', 'tf'),
     )
     tf_timeout: float = parameter(
         0.1, 'Seconds to wait for a transform (pose_source tf, base_frame)', minimum=0.0, maximum=5.0

@@ -97,14 +97,16 @@ class Selection:
 
     def of(self, images: Iterator[InputImage]) -> Iterator[InputImage]:
         """The images that are used, in order."""
+        start_ns = round(self.start * 1e9)
+        end_ns = None if self.end is None else round(self.end * 1e9)
         first_ns: int | None = None
         within = 0
         for image in images:
             first_ns = image.log_ns if first_ns is None else first_ns
-            seconds = (image.log_ns - first_ns) * 1e-9
-            if self.end is not None and seconds > self.end:
+            since_first = image.log_ns - first_ns
+            if end_ns is not None and since_first > end_ns:
                 return
-            if seconds >= self.start:
+            if since_first >= start_ns:
                 if within % self.stride == 0:
                     yield image
                 within += 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.preparation import ImageGeometry
 
 FloatArray = NDArray[np.floating]
+PoseMemory = Mapping[str, NDArray[Any]]
+"""What a pose source knows between two frames, by name."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,21 @@ class PoseSource(Protocol):
         """Forget earlier frames; the next one is the first of a new world."""
         ...
 
+    def move_network_world(self, T_network_camera: FloatArray, T_world_camera: FloatArray) -> None:
+        """The network starts a world of its own anew: in it, the camera of the last frame is at ``T_network_camera``.
+
+        ``T_world_camera`` is where the published world has that camera, so that both are chained by a measured pose.
+        """
+        ...
+
+    def memory(self) -> PoseMemory:
+        """What ``restore`` needs to go on from here."""
+        ...
+
+    def restore(self, memory: PoseMemory) -> None:
+        """Goes on from there; raises ``ValueError`` for the memory of another pose source or a damaged one."""
+        ...
+
 
 def first_camera_in_world(initial_camera_pose: tuple[float, ...]) -> FloatArray:
     """``T_world_camera`` (4, 4) of a session's first frame: the configured body pose, in optical axes."""
@@ -72,6 +90,18 @@ class NetworkPose:
             self._T_world_network = self._T_world_first @ invert_transform(observation.T_network_camera)
         return PoseEstimate(self._T_world_network @ observation.T_network_camera)
 
+    def move_network_world(self, T_network_camera: FloatArray, T_world_camera: FloatArray) -> None:
+        """Chains the network's new world to the published one."""
+        self._T_world_network = T_world_camera @ invert_transform(T_network_camera)
+
+    def memory(self) -> PoseMemory:
+        """Where the network's world is in the published one."""
+        return {} if self._T_world_network is None else {'T_world_network': self._T_world_network}
+
+    def restore(self, memory: PoseMemory) -> None:
+        """Goes on from there."""
+        self._T_world_network = known_transform(memory, 'T_world_network')
+
 
 class GivenPose:
     """The pose that came with the frame; holds the last one while none comes."""
@@ -91,6 +121,27 @@ class GivenPose:
         if self._last is None:
             raise FrameRejected("pose_source is 'tf' but no camera pose has come with any frame so far")
         return PoseEstimate(self._last, tracked=False)
+
+    def move_network_world(self, T_network_camera: FloatArray, T_world_camera: FloatArray) -> None:
+        """Nothing: the network's world plays no part."""
+
+    def memory(self) -> PoseMemory:
+        """The last pose."""
+        return {} if self._last is None else {'T_world_camera': self._last}
+
+    def restore(self, memory: PoseMemory) -> None:
+        """Goes on from there."""
+        self._last = known_transform(memory, 'T_world_camera')
+
+
+def known_transform(memory: PoseMemory, name: str) -> FloatArray | None:
+    """The (4, 4) transform of this name, None if the memory is empty; raises ValueError for anything else."""
+    if not memory:
+        return None
+    transform = memory.get(name)
+    if transform is None or transform.shape != (4, 4) or not np.isfinite(transform).all():
+        raise ValueError(f'the memory of the camera pose has no transform {name}')
+    return transform
 
 
 def make_pose_source(config: ReconstructorConfig, recommended: str) -> PoseSource:

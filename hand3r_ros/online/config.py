@@ -72,12 +72,15 @@ class PlacementConfig:
     min_scene_points: int = 30
     """'aligned' keeps the depth that the apparent size gives when fewer scene points lie on the hand."""
     max_depth_correction: float = 2.0
-    """'aligned' keeps the depth of the apparent size when the scene disagrees by more than this factor."""
+    """'aligned' looks for depths that differ from that of the apparent size by at most this factor."""
+    min_agreement: float = 0.15
+    """'aligned' keeps the depth of the apparent size when a smaller share of the scene points on the hand agrees."""
 
     def __post_init__(self) -> None:
         _require_choice('placement.translation', self.translation, TRANSLATIONS)
         _require_range('placement.min_scene_points', self.min_scene_points, 1, 1_000_000)
-        _require_range('placement.max_depth_correction', self.max_depth_correction, 1.0, 100.0)
+        _require_range('placement.max_depth_correction', self.max_depth_correction, 1.01, 100.0)
+        _require_range('placement.min_agreement', self.min_agreement, 0.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,13 @@ from hand3r_ros.geometry import Intrinsics, invert_transform, unproject_depth
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.hand.crop import HandCrop
+from hand3r_ros.network.scene.encoder import SceneTokens
 from hand3r_ros.network.types import HandBoxes
 from hand3r_ros.online.camera_pose import PoseEstimate, PoseObservation
 from hand3r_ros.online.config import MapConfig, ReconstructorConfig
 from hand3r_ros.online.detection.boxes import select_hands
 from hand3r_ros.online.errors import FrameRejected
+from hand3r_ros.online.glance import Glance
 from hand3r_ros.online.hand_mask import box_mask, forearm_mask, hand_mask
 from hand3r_ros.online.inference import NetworkOutput, NetworkRunner
 from hand3r_ros.online.intrinsics import CameraResolver, FrameCameras
@@ -49,6 +51,7 @@ class _PreparedFrame:
     detections: tuple[HandDetection, ...]
     crops: list[HandCrop]
     boxes: HandBoxes
+    tokens: SceneTokens | None  # where the detector has asked for them
 
 
 class FramePipeline:
@@ -70,13 +73,19 @@ class FramePipeline:
         """
         clock = StageClock()
         height, width = frame.image.shape[:2]
+        with clock.stage('prepare'):
+            glance = self._glance(frame)
         with clock.stage('detect'):
-            found = parts.detector.detect(frame, session.previous_hands)
+            find_hands = glance.find_hands if self._runner.config.detection is not None else None
+            found = parts.detector.detect(replace(frame, find_hands=find_hands), session.previous_hands)
             detections = select_hands(found, width, height, config.max_hands, config.detection)
         with clock.stage('prepare'):
-            prepared = self._prepare(frame, detections)
+            prepared = self._prepare(frame, glance, detections)
         with clock.stage('network'):
-            output = self._runner.step(session.scene, prepared.image, prepared.boxes)
+            output = self._runner.step(
+                session.scene, prepared.image, prepared.boxes, config.state_update, prepared.tokens
+            )
+            new_chunk = self._begin_chunk(session, prepared, config)
         with clock.stage('hands'):
             cameras = _resolve_cameras(parts.cameras, prepared, output)
             placed = self._place(prepared, output, cameras, config)
@@ -111,31 +120,62 @@ class FramePipeline:
             last_stamp_ns=frame.stamp_ns,
             resolution=(width, height),
             previous_hands=hands,
+            chunk_frames=session.chunk_frames + 1,
+            resumed=False,
         )
+        if new_chunk is not None:
+            parts.pose_source.move_network_world(new_chunk.T_network_camera, pose.T_world_camera)
+            after = replace(after, scene=new_chunk.state, chunk_frames=0)
         return after, result
+
+    def _begin_chunk(
+        self, session: Session, prepared: _PreparedFrame, config: ReconstructorConfig
+    ) -> NetworkOutput | None:
+        """This frame once more, as the first one of a new chunk, if one is due; None if not, or if that fails.
+
+        The network's worlds before and after are chained by this frame, which both have measured. A failure (values
+        that are not finite) keeps the old chunk going until the next frame.
+        """
+        if not 0 < config.reset_interval <= session.chunk_frames + 1:
+            return None
+        try:
+            return self._runner.step(
+                self._runner.init_state(), prepared.image, prepared.boxes, config.state_update, prepared.tokens
+            )
+        except FrameRejected:
+            return None
 
     def warm_up(self, width: int, height: int, config: ReconstructorConfig) -> None:
         """One step on a blank image with one hand, outside of any session: compiles and allocates what is needed."""
         image = np.zeros((height, width, 3), np.uint8)
         box = np.array([0.4 * width, 0.4 * height, 0.6 * width, 0.6 * height])
         hand = (HandDetection(box, HandSide.RIGHT, score=1.0),)
-        prepared = self._prepare(CameraFrame(image, 0, detections=hand), hand)
-        output = self._runner.step(self._runner.init_state(), prepared.image, prepared.boxes)
+        frame = CameraFrame(image, 0, detections=hand)
+        glance = self._glance(frame)
+        if self._runner.config.detection is not None:
+            glance.find_hands()
+        prepared = self._prepare(frame, glance, hand)
+        output = self._runner.step(
+            self._runner.init_state(), prepared.image, prepared.boxes, config.state_update, prepared.tokens
+        )
         camera = Intrinsics.from_field_of_view(60.0, width, height)
         cameras = FrameCameras(camera, prepared.geometry.intrinsics_to_network(camera), True)
         placed = [hand for hand in self._place(prepared, output, cameras, config) if hand is not None]
         hand_mask([hand.vertices_camera for hand in placed], self._faces, cameras.network)
 
-    def _prepare(self, frame: CameraFrame, detections: tuple[HandDetection, ...]) -> _PreparedFrame:
+    def _glance(self, frame: CameraFrame) -> Glance:
         network = self._runner.config
         height, width = frame.image.shape[:2]
         try:
             geometry = ImageGeometry.for_image(width, height, network.image_long_side, network.scene.patch_size)
         except ValueError as error:
             raise FrameRejected(str(error)) from error
+        return Glance(self._runner, resize_and_crop(frame.image, geometry), geometry)
+
+    def _prepare(self, frame: CameraFrame, glance: Glance, detections: tuple[HandDetection, ...]) -> _PreparedFrame:
         crops = self._runner.cut_crops(frame.image, detections)
-        boxes = self._runner.hand_boxes(detections, crops, geometry)
-        return _PreparedFrame(frame, geometry, resize_and_crop(frame.image, geometry), detections, crops, boxes)
+        boxes = self._runner.hand_boxes(detections, crops, glance.geometry)
+        return _PreparedFrame(frame, glance.geometry, glance.image, detections, crops, boxes, glance.tokens)
 
     def _place(
         self, prepared: _PreparedFrame, output: NetworkOutput, cameras: FrameCameras, config: ReconstructorConfig

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.geometry import Intrinsics, invert_transform, make_transform, transform_points
-from hand3r_ros.online.camera_pose import PoseEstimate, PoseObservation
+from hand3r_ros.online.camera_pose import PoseEstimate, PoseMemory, PoseObservation, known_transform
 from hand3r_ros.online.config import GeometricPoseConfig
 from hand3r_ros.online.mapping import depth_edges
 
@@ -74,7 +74,7 @@ class GeometricPose:
 
     def reset(self) -> None:
         """The next frame is a first one."""
-        self._last_view: _View | None = None
+        self._last_gray: NDArray[np.uint8] | None = None
         self._tracks = _Tracks(np.zeros((0, 2), np.float32), np.zeros((0, 3)))
         self._tracks_at_keyframe = 0
         self._T_world_camera = self._T_world_first
@@ -83,20 +83,55 @@ class GeometricPose:
     def update(self, observation: PoseObservation) -> PoseEstimate:
         """The pose of the next frame."""
         view = self._view(observation)
-        if self._last_view is None:
+        if self._last_gray is None:
             self._start_keyframe(view)
-            self._last_view = view
+            self._last_gray = view.gray
             return PoseEstimate(self._T_world_camera)
-        followed = self._follow(self._last_view, view)
+        followed = self._follow(self._last_gray, view)
         solved = self._solve(followed, view)
         if solved is None:
             return self._lost(view)
         self._T_world_camera, self._tracks = solved
         self._lost_frames = 0
-        self._last_view = view
+        self._last_gray = view.gray
         if len(self._tracks.pixels) < self.config.keyframe_fraction * self._tracks_at_keyframe:
             self._start_keyframe(view)
         return PoseEstimate(self._T_world_camera)
+
+    def move_network_world(self, T_network_camera: FloatArray, T_world_camera: FloatArray) -> None:
+        """Nothing: tracks are kept in the published world."""
+
+    def memory(self) -> PoseMemory:
+        """The last image and the features that are followed in it."""
+        if self._last_gray is None:
+            return {}
+        return {
+            'gray': self._last_gray,
+            'pixels': self._tracks.pixels,
+            'points_world': self._tracks.points_world,
+            'counts': np.array([self._tracks_at_keyframe, self._lost_frames]),
+            'T_world_camera': self._T_world_camera,
+        }
+
+    def restore(self, memory: PoseMemory) -> None:
+        """Goes on from there."""
+        T_world_camera = known_transform(memory, 'T_world_camera')
+        if T_world_camera is None:
+            self.reset()
+            return
+        expected = {
+            'gray': ('uint8', 2),
+            'pixels': ('float32', 2),
+            'points_world': ('float64', 2),
+            'counts': ('int64', 1),
+        }
+        found = {name: (str(memory[name].dtype), memory[name].ndim) for name in expected if name in memory}
+        if found != expected or len(memory['pixels']) != len(memory['points_world']) or len(memory['counts']) != 2:
+            raise ValueError('the memory of the camera pose does not hold the tracks of a geometric pose')
+        self._last_gray = memory['gray']
+        self._tracks = _Tracks(memory['pixels'], memory['points_world'])
+        self._tracks_at_keyframe, self._lost_frames = (int(count) for count in memory['counts'])
+        self._T_world_camera = T_world_camera
 
     def _lost(self, view: _View) -> PoseEstimate:
         """Keeps looking for the last good frame's features, which return after a blur or a covering hand."""
@@ -106,7 +141,7 @@ class GeometricPose:
                 self._tracks, pixels=self._tracks.pixels[:0], points_world=self._tracks.points_world[:0]
             )
             self._start_keyframe(view)
-            self._last_view = view
+            self._last_gray = view.gray
             self._lost_frames = 0
         return PoseEstimate(self._T_world_camera, tracked=False)
 
@@ -120,13 +155,13 @@ class GeometricPose:
             camera = camera.resized(width, height)
         return _View(np.asarray(gray, np.uint8), camera, observation)
 
-    def _follow(self, last: _View, view: _View) -> _Tracks:
+    def _follow(self, last_gray: NDArray[np.uint8], view: _View) -> _Tracks:
         """The tracks that are found again in the new frame, off the hands."""
         if not len(self._tracks.pixels):
             return self._tracks
         start = self._tracks.pixels
-        pixels, found = _flow(last.gray, view.gray, start)
-        back, returned = _flow(view.gray, last.gray, pixels)
+        pixels, found = _flow(last_gray, view.gray, start)
+        back, returned = _flow(view.gray, last_gray, pixels)
         good = found & returned & (np.linalg.norm(back - start, axis=1) < _LARGEST_RETURN_ERROR)
         good &= ((pixels >= 0) & (pixels <= np.array([view.gray.shape[1] - 1, view.gray.shape[0] - 1]))).all(axis=1)
         good &= ~self._on_moving(view, pixels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hand3r_ros.hand_model.sides import HandSide
+from hand3r_ros.network.detection.peaks import DetectedHands, find_peaks
 from hand3r_ros.network.hand.crop import HandCrop, hand_crop
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.pose import matrix_from_pose
+from hand3r_ros.network.scene.encoder import SceneTokens
 from hand3r_ros.network.types import Frame, HandBoxes, HandPrediction, Prediction, SceneState
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.preparation import ImageGeometry, image_tensor
@@ -76,20 +79,43 @@ class NetworkRunner:
             batch_index=torch.zeros(len(detections), dtype=torch.int64, device=self.device),
         )
 
-    def step(self, state: SceneState, image: NDArray[np.uint8], boxes: HandBoxes) -> NetworkOutput:
+    def find_hands(self, image: NDArray[np.uint8]) -> tuple[SceneTokens, DetectedHands]:
+        """The scene tokens of an image (h, w, 3), for ``step``, and the hands the detection head sees on them.
+
+        Raises:
+            ValueError: the network has no detection head.
+
+        """
+        with torch.inference_mode(), self._autocast():
+            frame = Frame(image_tensor(image, self.device))
+            tokens = self.network.encode_scene(frame)
+            return tokens, find_peaks(self.network.detect(frame, tokens))
+
+    def step(
+        self,
+        state: SceneState,
+        image: NDArray[np.uint8],
+        boxes: HandBoxes,
+        state_update: str = 'cut3r',
+        tokens: SceneTokens | None = None,
+    ) -> NetworkOutput:
         """One frame; the given state stays valid whatever happens.
 
         Args:
             state: from ``init_state`` or the previous output.
             image: (h, w, 3) RGB, the network's image.
             boxes: from ``hand_boxes``.
+            state_update: 'cut3r' or 'ttt3r'.
+            tokens: of this image from ``find_hands``; None computes them.
 
         Raises:
             FrameRejected: the network's output holds values that are not finite.
 
         """
         with torch.inference_mode(), self._autocast():
-            new_state, prediction = self.network.step(state, Frame(image_tensor(image, self.device)), boxes)
+            frame = Frame(image_tensor(image, self.device), state_update=state_update)
+            known: dict[str, Any] = {} if tokens is None else {'scene': tokens}
+            new_state, prediction = self.network.step(state, frame, boxes, **known)
         _require_finite(new_state, prediction)
         scene = prediction.scene
         return NetworkOutput(

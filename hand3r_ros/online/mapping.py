@@ -95,8 +95,15 @@ class VoxelMap:
         """What ``restore`` needs to go on from here: a copy of all voxels as they are kept."""
         with self._lock:
             used = slice(0, self._size)
-            arrays = (self._key_of_slot, self._points, self._colors, self._counts, self._last_seen)
-            return MapMemory(self.voxel_size, self._frame, *(array[used].copy() for array in arrays))
+            return MapMemory(
+                voxel_size=self.voxel_size,
+                frame=self._frame,
+                keys=self._key_of_slot[used].copy(),
+                points=self._points[used].copy(),
+                colors=self._colors[used].copy(),
+                counts=self._counts[used].copy(),
+                last_seen=self._last_seen[used].copy(),
+            )
 
     def restore(self, memory: MapMemory) -> None:
         """Goes on from there; a map with voxels of another size has to start empty.

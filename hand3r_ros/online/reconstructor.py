@@ -7,20 +7,27 @@ lets several threads in, one at a time. A refused frame leaves the session as it
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 from hand3r_ros.hand_model.layer import HandLayer
+from hand3r_ros.network.checkpoints import config_hash
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.online.config import REBUILD_FIELDS, ReconstructorConfig, changed_fields
 from hand3r_ros.online.detection.base import HandDetector
+from hand3r_ros.online.detection.network_head import check_detector
 from hand3r_ros.online.detection.registry import make_detector
+from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.frame_checks import check_frame
 from hand3r_ros.online.frame_pipeline import FramePipeline
 from hand3r_ros.online.inference import NetworkRunner
 from hand3r_ros.online.mapping import VoxelMap
 from hand3r_ros.online.placement import check_translation
 from hand3r_ros.online.results import CameraFrame, FrameResult
-from hand3r_ros.online.session import Session, reason_to_restart
+from hand3r_ros.online.session import Session, is_before_resumed, reason_to_restart
+from hand3r_ros.online.session_memory import check_scene, moved_to, recall, remember
 from hand3r_ros.online.session_parts import SessionParts
+from hand3r_ros.online.state_file import StateFileError, StateOwner, read_state, weights_identity, write_state
 
 
 class OnlineReconstructor:
@@ -49,6 +56,7 @@ class OnlineReconstructor:
         """
         self._runner = NetworkRunner(network, config.device, config.precision)
         check_translation(config.placement, self._runner.config.fusion)
+        check_detector(config.detection, self._runner.config)
         self._pipeline = FramePipeline(self._runner, hand_layer)
         self._lock = threading.RLock()
         self._config = config
@@ -56,6 +64,8 @@ class OnlineReconstructor:
         self._parts = SessionParts.make(config, detector, recommended_pose_source)
         self._parts.reset()
         self._session = Session(1, 'started', self._runner.init_state())
+        self._weights_identity: str | None = None
+        self._refused_frames = 0
 
     @property
     def config(self) -> ReconstructorConfig:
@@ -83,6 +93,11 @@ class OnlineReconstructor:
         """The map of the current session."""
         return self._parts.map
 
+    @property
+    def refused_frames(self) -> int:
+        """Frames since the start, over all sessions, that were refused and changed nothing."""
+        return self._refused_frames
+
     def process(self, frame: CameraFrame) -> FrameResult:
         """Reconstructs the next frame.
 
@@ -92,12 +107,11 @@ class OnlineReconstructor:
 
         """
         with self._lock:
-            check_frame(frame)
-            reason = reason_to_restart(self._session, frame, self._config)
-            if reason is not None:
-                self.reset(reason)
-            self._session, result = self._pipeline.run(frame, self._session, self._parts, self._config)
-            return result
+            try:
+                return self._process(frame)
+            except FrameRejected:
+                self._refused_frames += 1
+                raise
 
     def reset(self, reason: str) -> None:
         """Starts a new session with an empty state and map; ``reason`` is kept for reports."""
@@ -119,11 +133,80 @@ class OnlineReconstructor:
             if fixed:
                 raise ValueError(f'{", ".join(fixed)} cannot change while running; build a new reconstructor')
             check_translation(config.placement, self._runner.config.fusion)
+            check_detector(config.detection, self._runner.config)
             if {'detection', 'max_hands', 'tracking'} & set(changed):
                 self._parts.detector = make_detector(config)
             self._config = config
             if self._parts.reconfigure(config, changed, self._recommended_pose_source):
                 self.reset('settings changed: ' + ', '.join(changed))
+
+    def save_state(self, path: Path) -> Session:
+        """Writes the session to a file (``.safetensors``), so that another process can go on from here; gives it.
+
+        Kept is all that the next frame depends on: recurrent state, world frame, pose memory (of a geometric pose its
+        tracks and last image), hands, map. A detector that follows hands by itself (MediaPipe) starts anew.
+
+        Raises:
+            OSError: the file cannot be written.
+
+        """
+        with self._lock:
+            memory, owner = remember(self._session, self._parts), self._owner()
+        write_state(path, memory, owner)
+        return memory.session
+
+    def load_state(self, path: Path) -> None:
+        """Goes on from a saved session, in its world frame, whatever time has passed since.
+
+        A reconstructor that has seen nothing yet takes over the id of the saved session; another one begins a session
+        of its own with the next id, because its world frame is another one from here on.
+
+        Raises:
+            StateFileError: the file is missing, damaged, or of another network, pose source or image size than those
+                in use; nothing has changed.
+
+        """
+        with self._lock:
+            memory = read_state(path, self._owner())
+            loaded, current = memory.session, self._session
+            if None not in (loaded.resolution, current.resolution) and loaded.resolution != current.resolution:
+                raise StateFileError(
+                    f'the session in {path} has images of {loaded.resolution} pixels, not {current.resolution}'
+                )
+            parts = SessionParts.make(self._config, self._parts.detector, self._recommended_pose_source)
+            parts.tracker.restore(self._parts.tracker.memory())  # ids of hands are never used again
+            try:
+                check_scene(loaded.scene, self._runner.init_state())
+                recall(memory, parts)
+            except ValueError as error:
+                raise StateFileError(f'the session in {path} cannot be used: {error}') from error
+            unused = current.session_id == 1 and current.frame_index == 0
+            self._parts = parts
+            self._session = replace(
+                loaded,
+                session_id=loaded.session_id if unused else max(current.session_id, loaded.session_id) + 1,
+                reason=f'continued from {path}',
+                scene=moved_to(loaded.scene, self._runner.device),
+                resumed=True,
+            )
+
+    def _process(self, frame: CameraFrame) -> FrameResult:
+        check_frame(frame)
+        reason = reason_to_restart(self._session, frame, self._config)
+        if reason is not None:
+            self.reset(reason)
+        if is_before_resumed(self._session, frame):
+            self._parts.forget_hands()
+            self._session = replace(self._session, previous_hands=())
+        self._session, result = self._pipeline.run(frame, self._session, self._parts, self._config)
+        return result
+
+    def _owner(self) -> StateOwner:
+        if self._weights_identity is None:
+            self._weights_identity = weights_identity(self._runner.network)
+        return StateOwner(
+            self._config.preset, config_hash(self._runner.config), self._weights_identity, self.pose_source
+        )
 
     def warm_up(self, width: int = 640, height: int = 480) -> None:
         """One step on a blank image with one hand, outside of any session: compiles and allocates what is needed."""

@@ -6,8 +6,9 @@ Frames: ``camera`` has optical axes (x right, y down, z forward); ``world`` is t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ class CameraFrame:
     intrinsics: Intrinsics | None = None  # of the source image; None when uncalibrated
     detections: tuple[HandDetection, ...] | None = None  # given from outside (matched by stamp); None: not given
     T_world_camera: FloatArray | None = None  # (4, 4) known pose, for pose_source 'tf'
+    find_hands: Callable[[], tuple[HandDetection, ...]] | None = None
+    """Asks the network's own detection head; set by the pipeline, None where the weights have no such head."""
 
 
 class TrackingState(IntEnum):
@@ -46,6 +49,23 @@ class TrackingState(IntEnum):
     OK = 1
     LOST = 2
     UNCALIBRATED = 3
+
+
+class PlacementSource(Enum):
+    """What a hand's distance from the camera rests on."""
+
+    NETWORK = 'network'  # the trained translation head
+    SCENE = 'scene'  # the predicted scene points on the hand's visible surface
+    CROP_CAMERA = 'crop_camera'  # how large the hand looks; wrong in proportion to the predicted size of the hand
+
+
+@dataclass(frozen=True)
+class HandPlacement:
+    """Where a hand's position comes from and how far it can be trusted."""
+
+    source: PlacementSource
+    deviation: float | None = None  # m along the line of sight, one standard deviation; None: unknown
+    reason: str = ''  # why the scene was not used, where it should have been
 
 
 @dataclass(frozen=True)
@@ -67,6 +87,7 @@ class HandResult:
     hand_pose: FloatArray  # (45,) axis-angle, MANO joint order, flat-hand mean
     betas: FloatArray  # (10,)
     translation: FloatArray  # (3,) m, MANO transl: wrist position minus the rest-pose root joint
+    placement: HandPlacement | None = None  # None: not said by whoever made this result
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,10 @@ class Session:
     last_stamp_ns: int | None = None
     resolution: tuple[int, int] | None = None  # width, height of the source image
     previous_hands: tuple[HandResult, ...] = ()
+    chunk_frames: int = 0
+    """Since the recurrent state last started anew, see ``ReconstructorConfig.reset_interval``."""
+    resumed: bool = False
+    """Loaded from a file, and no frame has come since: the time in between says nothing."""
 
 
 def reason_to_restart(session: Session, frame: CameraFrame, config: ReconstructorConfig) -> str | None:
@@ -37,7 +41,7 @@ def reason_to_restart(session: Session, frame: CameraFrame, config: Reconstructo
     if session.resolution is not None and session.resolution != (width, height):
         old = session.resolution
         return f'resolution changed from {old[0]} x {old[1]} to {width} x {height}'
-    if session.last_stamp_ns is None:
+    if session.last_stamp_ns is None or session.resumed:
         return None
     seconds = (frame.stamp_ns - session.last_stamp_ns) * 1e-9
     if seconds < 0.0:
@@ -47,3 +51,8 @@ def reason_to_restart(session: Session, frame: CameraFrame, config: Reconstructo
     if 0.0 < config.reset_after_gap < seconds:
         return f'no frame for {seconds:.3f} s'
     return None
+
+
+def is_before_resumed(session: Session, frame: CameraFrame) -> bool:
+    """Whether a loaded session goes on with a clock that was set back: what is known of hands says nothing then."""
+    return session.resumed and session.last_stamp_ns is not None and frame.stamp_ns < session.last_stamp_ns

@@ -45,6 +45,12 @@ class SessionParts:
         self.cameras.reset()
         self.map.clear()
 
+    def forget_hands(self) -> None:
+        """Forget hands but not the world: what is known of them is of another time."""
+        self.detector.reset()
+        self.tracker.reset()
+        self.smoother.reset()
+
     def reconfigure(self, config: ReconstructorConfig, changed: tuple[str, ...], recommended_pose_source: str) -> bool:
         """Applies other settings, of which ``changed`` names the fields; True if a new session has to begin."""
         self.tracker.config, self.tracker.max_hands = config.tracking, config.max_hands

@@ -120,10 +120,11 @@ class HandSmoother:
 
     def memory(self) -> dict[int, FilterMemory]:
         """What ``restore`` needs to go on from here, by track."""
-        return {
-            track: FilterMemory(*position.memory(), *rotation.memory())
-            for track, (position, rotation) in self._filters.items()
-        }
+        memory = {}
+        for track, (position_filter, rotation_filter) in self._filters.items():
+            position, velocity = position_filter.memory()
+            memory[track] = FilterMemory(position, velocity, *rotation_filter.memory())
+        return memory
 
     def restore(self, memory: dict[int, FilterMemory]) -> None:
         """Goes on from there."""

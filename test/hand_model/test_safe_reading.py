@@ -109,13 +109,16 @@ _SET_ATTRIBUTE = b'N}X\x07\x00\x00\x00alteredK\x01s\x86b.'  # BUILD with the slo
 @pytest.mark.parametrize(
     ('program', 'message'),
     [
-        (b'c_codecs\nencode\n' + _SET_ATTRIBUTE, 'tries to alter a class'),
-        (b'ccopy_reg\n_reconstructor\n' + _SET_ATTRIBUTE, 'tries to alter a class'),
-        (b'cnumpy\nndarray\n' + _SET_ATTRIBUTE, 'damaged'),
-        (b'c__builtin__\nset\n' + _SET_ATTRIBUTE, 'damaged'),
-        (b'ccopy_reg\n_reconstructor\n(c__builtin__\nset\nc__builtin__\nobject\nNtR.', 'unexpected class'),
-        (b'Pexternal\n.', 'outside the file'),
-        (b'\x82\x01.', 'damaged'),
+        (b'c_codecs\nencode\n' + _SET_ATTRIBUTE, 'tries to alter _codecs.encode'),
+        (b'ccopy_reg\n_reconstructor\n' + _SET_ATTRIBUTE, 'tries to alter copy_reg._reconstructor'),
+        (b'cnumpy\nndarray\n' + _SET_ATTRIBUTE, 'tries to alter numpy.ndarray'),
+        (b'c__builtin__\nset\n' + _SET_ATTRIBUTE, 'tries to alter __builtin__.set'),
+        (
+            b'ccopy_reg\n_reconstructor\n(c__builtin__\nset\nc__builtin__\nobject\nNtR.',
+            'holds a copy_reg._reconstructor',
+        ),
+        (b'Pexternal\n.', 'holds a Persistent'),
+        (b'\x82\x01.', 'EXT1 is refused'),
     ],
 )
 def test_a_file_cannot_alter_the_reader(program: bytes, message: str, tmp_path: Path) -> None:
@@ -132,8 +135,8 @@ def test_object_arrays_are_refused(hand: dict, tmp_path: Path) -> None:
         load_mano(tmp_path / 'objects.npz')
 
 
-def test_a_huge_memo_index_is_refused_before_memory_is_allocated(tmp_path: Path) -> None:
-    with pytest.raises(HandModelFileError, match='memo index'):
+def test_a_huge_memo_index_takes_no_memory(tmp_path: Path) -> None:
+    with pytest.raises(HandModelFileError, match='missing v_template'):
         load_mano(write(tmp_path, b'}r\xff\xff\xff\x7f.'))
 
 
@@ -160,7 +163,7 @@ def test_damaged_files_raise_only_the_documented_error(
 def test_truncated_files_are_refused(hand: dict, tmp_path: Path) -> None:
     content = mano_files.python2_pickle(hand)
     for length in (0, 1, 100, len(content) // 2, len(content) - 1):
-        with pytest.raises(HandModelFileError, match='damaged or not a pickle'):
+        with pytest.raises(HandModelFileError, match='damaged pickle'):
             load_mano(write(tmp_path, content[:length]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,22 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
 def test_metadata_must_say_what_the_weights_are_for(tmp_path: Path, metadata: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r'must name'):
         save_network(tmp_path / 'x.safetensors', network(), metadata)
+
+
+def test_weights_may_recommend_a_source_of_the_camera_pose(tmp_path: Path) -> None:
+    assert read_weights_info(saved(tmp_path)).pose_source == 'network'
+    save_network(tmp_path / 'x.safetensors', network(), METADATA | {'pose_source': 'geometric'})
+    assert read_weights_info(tmp_path / 'x.safetensors').pose_source == 'geometric'
+
+
+def test_a_recommendation_that_weights_cannot_give_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'pose_source' is 'tf', not one of network, geometric"):
+        save_network(tmp_path / 'x.safetensors', network(), METADATA | {'pose_source': 'tf'})
+    file = saved(tmp_path)
+    header = json.dumps({'metadata': METADATA | {'pose_source': 'magic'}, 'config': {}, 'config_hash': ''})
+    rewritten(file, header={checkpoints.HEADER_KEY: header})
+    with pytest.raises(WeightsError, match="'pose_source' is 'magic'"):
+        read_weights_info(file)
 
 
 def test_metadata_must_be_json(tmp_path: Path) -> None:

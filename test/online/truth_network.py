@@ -35,27 +35,28 @@ class TruthNetwork(nn.Module):
         super().__init__()
         self.config = replace(preset('tiny'), fusion=fusion)
         self.frame: RenderedFrame | None = None
-        self.T_first_world: np.ndarray | None = None
         self.size_error = 1.0  # factor on the apparent size of the crop camera
         self.depth_scale = 1.0
+        self.T_first = np.eye(4)  # what the network says of the first camera of its world
         self.poison: str | None = None  # name of an output that becomes NaN
         self.steps = 0
 
     def init_state(self, batch: int = 1) -> SceneState:
-        self.T_first_world = None
-        zero = torch.zeros(batch, 1, 1)
-        return SceneState(zero, torch.zeros(batch, 1, 2, dtype=torch.int64), zero, zero, zero)
+        zero, unknown = torch.zeros(batch, 1, 1), torch.zeros(batch, 4, 4, dtype=torch.float64)
+        return SceneState(zero, torch.zeros(batch, 1, 2, dtype=torch.int64), unknown, zero, unknown)
 
     def step(self, state, frame, boxes, dense=frozenset()):
         truth = self.frame
         self.steps += 1
-        if self.T_first_world is None:
-            self.T_first_world = invert_transform(truth.T_world_camera)
+        # The memory of this network is where its world is: from the scene's world to its own.
+        if not state.started:
+            T_first_world = torch.from_numpy(self.T_first @ invert_transform(truth.T_world_camera))
+            state = replace(state, memory=T_first_world[None])
         geometry = self._geometry(truth)
         assert tuple(frame.image.shape[2:]) == (geometry.height, geometry.width)
         depth = depth_at_network(truth, geometry) * self.depth_scale
         points = unproject_depth(depth, geometry.intrinsics_to_network(truth.intrinsics))
-        pose = pose_from_matrix(torch.from_numpy(self.T_first_world @ truth.T_world_camera)[None]).float()
+        pose = pose_from_matrix(state.memory @ torch.from_numpy(truth.T_world_camera)).float()
         confidence = np.where(depth > 0.0, 3.0, 1.0)
         scene = ScenePrediction(_tensor(points), _tensor(confidence), pose, torch.zeros(1), torch.zeros(1))
         prediction = Prediction(scene, self._hands(truth, boxes, geometry))

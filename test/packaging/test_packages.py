@@ -63,15 +63,17 @@ def test_the_package_declares_launch_testing_for_its_tests():
 
 
 def test_only_the_node_room_imports_rclpy():
-    for room in ('online', 'network', 'hand_model', 'synthetic', 'training', 'evaluation'):
+    for room in ('online', 'network', 'hand_model', 'synthetic', 'training', 'evaluation', 'offline'):
         assert 'rclpy' not in imported_top_level_names(ROOT / 'hand3r_ros' / room), room
 
 
 @pytest.mark.parametrize(
     ('room', 'forbidden'),
     [
-        ('network', {'online', 'node', 'training', 'evaluation', 'synthetic'}),
-        ('online', {'node', 'training', 'evaluation'}),
+        ('network', {'online', 'node', 'training', 'evaluation', 'synthetic', 'checkpoints'}),
+        ('checkpoints', {'online', 'node', 'training', 'evaluation', 'synthetic'}),
+        ('node', {'offline', 'training'}),
+        ('online', {'node', 'offline', 'training', 'evaluation'}),
         ('hand_model', {'online', 'node', 'training', 'evaluation', 'synthetic', 'network'}),
         ('synthetic', {'online', 'node', 'training', 'evaluation'}),
         ('training', {'node'}),

@@ -69,6 +69,34 @@ def full_image_translation(
     return torch.stack([tx + offset[..., 0], ty + offset[..., 1], depth], dim=-1)
 
 
+def perspective_translation(points: Tensor, pixels: Tensor, focal: Tensor, principal: Tensor) -> Tensor:
+    """Translation under which the true camera sees points at given pixels.
+
+    ``full_image_translation`` reads the crop's scale as the distance of the model's *origin*. But the network learned
+    that scale from how large the whole hand looks, with a camera so long that perspective plays no part: a hand that
+    points at the camera lands wrong by up to its own length. Solving for the translation that shows the posed hand
+    where the network says it appears (``project_to_crop``) takes the perspective of the true camera into account.
+
+    Args:
+        points: [..., P, 3] metres, posed, in camera axes, relative to any point of the hand.
+        pixels: [..., P, 2] where they appear in the image.
+        focal: [..., 2] true focal lengths fx, fy in pixels.
+        principal: [..., 2] principal point in pixels.
+
+    Returns:
+        [..., 3] metres, of the point that ``points`` are relative to: least squares over the distances of the points
+        from their lines of sight, along x and y. Meaningless (but finite) when all pixels coincide.
+
+    """
+    slopes = (pixels - principal[..., None, :]) / focal[..., None, :]  # x / z and y / z of the lines of sight
+    beside = points[..., :2] - slopes * points[..., 2:]
+    mean_slope, mean_beside = slopes.mean(-2), beside.mean(-2)
+    slope_spread, beside_spread = slopes - mean_slope[..., None, :], beside - mean_beside[..., None, :]
+    spread = slope_spread.square().sum((-2, -1)).clamp(min=_EPSILON**2)
+    depth = (slope_spread * beside_spread).sum((-2, -1)) / spread
+    return torch.cat([mean_slope * depth[..., None] - mean_beside, depth[..., None]], dim=-1)
+
+
 def project_to_image(points_camera: Tensor, focal: Tensor, principal: Tensor) -> Tensor:
     """Pixels [..., P, 2] of points [..., P, 3] in optical axes; focal and principal are [..., 2].
 

@@ -8,6 +8,7 @@ from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.detection.base import HandDetector
 from hand3r_ros.online.detection.given import GivenDetector
 from hand3r_ros.online.detection.mediapipe_hands import MediaPipeDetector
+from hand3r_ros.online.detection.network_head import AutomaticDetector, NetworkDetector
 from hand3r_ros.online.detection.propagated import PropagatingDetector
 
 DetectorMaker = Callable[[ReconstructorConfig], HandDetector]
@@ -21,7 +22,20 @@ def _mediapipe(config: ReconstructorConfig) -> HandDetector:
     return MediaPipeDetector(config.max_hands, config.detection.threshold)
 
 
-DETECTORS: dict[str, DetectorMaker] = {'given': _given, 'mediapipe': _mediapipe}
+def _network(config: ReconstructorConfig) -> HandDetector:
+    return NetworkDetector()
+
+
+def _auto(config: ReconstructorConfig) -> HandDetector:
+    return AutomaticDetector()
+
+
+DETECTORS: dict[str, DetectorMaker] = {
+    'auto': _auto,
+    'given': _given,
+    'mediapipe': _mediapipe,
+    'network': _network,
+}
 
 
 def make_detector(config: ReconstructorConfig) -> HandDetector:

@@ -1,0 +1,231 @@
+"""What cannot be read or written ends with a message that names it, or is skipped, counted and listed."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from geometry_msgs.msg import PoseStamped
+from recordings import FRAMES, read_bag, recording, write_bag
+
+from hand3r_ros.cli import main
+from hand3r_ros.offline import parts
+from hand3r_ros.offline.bag_topics import BagTopics
+from hand3r_ros.offline.command import run_offline
+from hand3r_ros.offline.errors import RunError
+from hand3r_ros.offline.inputs import Selection
+from hand3r_ros.offline.preparing import open_input
+from hand3r_ros.offline.settings import RunSettings, parameter_values
+
+
+def opened(path, tmp_path, **given):
+    return open_input(RunSettings(input=path, out=tmp_path / 'out.mcap', **given))
+
+
+def test_a_file_that_is_no_video_is_named(tmp_path):
+    path = tmp_path / 'letter.mp4'
+    path.write_text('not a video')
+    with pytest.raises(RunError, match=r'letter\.mp4 cannot be opened as a video'):
+        opened(path, tmp_path)
+
+
+def test_a_missing_input_and_an_empty_folder_are_named(tmp_path):
+    with pytest.raises(RunError, match=r'nowhere\.mp4 does not exist'):
+        opened(tmp_path / 'nowhere.mp4', tmp_path)
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(RunError, match='holds no image'):
+        opened(tmp_path / 'empty', tmp_path)
+
+
+def test_a_damaged_recording_is_named(tmp_path):
+    path = tmp_path / 'cut.mcap'
+    path.write_bytes(b'\x89MCAP0\r\n' + bytes(50))
+    with pytest.raises(RunError, match=r'cut\.mcap cannot be read'):
+        opened(path, tmp_path)
+
+
+def test_an_image_that_is_damaged_is_skipped_counted_and_listed(settings, images, tmp_path, capsys):
+    folder = tmp_path / 'copy'
+    shutil.copytree(images, folder)
+    damaged = sorted(folder.iterdir())[1]
+    damaged.write_bytes(damaged.read_bytes()[:40])
+    run = settings(folder, Selection(end=0.35))
+    assert run_offline(run) == 0
+    said = capsys.readouterr().out
+    assert 'skipped 1: cannot be decoded 1' in said and damaged.name in said
+    found = read_bag(run.out)
+    assert len(found['/hand3r/hands']) == 3
+    assert found['/hand3r/status'][-1][1].frames_rejected == 1
+    assert damaged.name in found['/hand3r/status'][-1][1].last_error
+
+
+def test_images_that_are_all_unusable_end_the_run_without_a_result(settings, tmp_path):
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for number in range(3):
+        (folder / f'{number}.png').write_bytes(b'no image')
+    run = settings(folder)
+    with pytest.raises(RunError, match=r'none of 3 images could be used: 0\.png'):
+        run_offline(run)
+    assert not run.out.exists() and not run.out.with_name('out.mcap.partial').exists()
+
+
+def test_a_damaged_message_is_skipped(settings, rendered, tmp_path, capsys):
+    messages = recording(rendered[:3])
+    place = [index for index, item in enumerate(messages) if item[0] == '/cam/image_raw'][1]
+    messages[place] = (*messages[place][:2], b'\x00\x01\x00\x00\x07')
+    run = settings(write_bag(tmp_path / 'bag', messages), detector=None)
+    assert run_offline(run) == 0
+    assert 'skipped 1: cannot be decoded 1' in capsys.readouterr().out
+    assert len(read_bag(run.out)['/hand3r/hands']) == 2
+
+
+def test_recordings_without_one_clear_image_topic_list_what_they_have(tmp_path, rendered):
+    none = write_bag(tmp_path / 'none', [('/pose', 1, PoseStamped())])
+    with pytest.raises(RunError, match=r'no image topic; its topics: /pose \(geometry_msgs/msg/PoseStamped\)'):
+        opened(none, tmp_path)
+    messages = recording(rendered[:1])
+    image = next(item for item in messages if item[0] == '/cam/image_raw')
+    two = write_bag(tmp_path / 'two', [*messages, ('/right/image_raw', *image[1:]), ('/pose', 1, PoseStamped())])
+    with pytest.raises(RunError, match='choose one by --topic: /cam/image_raw, /right/image_raw'):
+        opened(two, tmp_path)
+    chosen = opened(two, tmp_path, topics=BagTopics('cam/image_raw'))
+    assert chosen.topics.camera_info == '/cam/camera_info' and chosen.topics.detections == '/boxes'
+    with pytest.raises(RunError, match='--topic /left is not in recording'):
+        opened(two, tmp_path, topics=BagTopics('/left'))
+    with pytest.raises(RunError, match='--topic /pose is of type geometry_msgs/msg/PoseStamped'):
+        opened(two, tmp_path, topics=BagTopics('/pose'))
+
+
+def test_the_raw_topic_counts_where_the_same_images_are_recorded_compressed_too():
+    types = {
+        '/cam/image': 'sensor_msgs/msg/Image',
+        '/cam/image/compressed': 'sensor_msgs/msg/CompressedImage',
+        '/cam/depth/image': 'sensor_msgs/msg/Image',
+        '/cam/camera_info': 'sensor_msgs/msg/CameraInfo',
+    }
+    chosen = BagTopics().chosen(types, None)
+    assert (chosen.image, chosen.camera_info) == ('/cam/image', '/cam/camera_info')
+
+
+def test_existing_results_are_only_replaced_on_demand(settings, images):
+    run = settings(images, Selection(end=0.15))
+    run.out.write_text('precious')
+    with pytest.raises(RunError, match='exists already'):
+        run_offline(run)
+    assert run.out.read_text() == 'precious'
+    assert run_offline(dataclasses.replace(run, overwrite=True)) == 0
+    assert '/hand3r/hands' in read_bag(run.out)
+
+
+def test_a_folder_with_other_things_is_never_replaced(settings, images, tmp_path):
+    (tmp_path / 'home').mkdir()
+    (tmp_path / 'home' / 'thesis.tex').write_text('precious')
+    with pytest.raises(RunError, match='never replaced'):
+        run_offline(settings(images, out=tmp_path / 'home', overwrite=True))
+    assert (tmp_path / 'home' / 'thesis.tex').exists()
+
+
+def test_an_out_that_cannot_be_written_is_named(settings, images, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(RunError, match='cannot write to'):
+        run_offline(settings(images, out=tmp_path / 'file' / 'out.mcap'))
+
+
+def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(settings, images, monkeypatch):
+    run = settings(images, checkpoint_seconds=0.0)
+    original, count = parts.PartWriter.write, [0]
+
+    def write(self, *arguments):
+        count[0] += 1
+        if count[0] == 20:
+            raise OSError(28, 'No space left on device')
+        original(self, *arguments)
+
+    monkeypatch.setattr(parts.PartWriter, 'write', write)
+    with pytest.raises(RunError, match='No space left on device; when that is mended, the same command goes on'):
+        run_offline(run)
+    assert run_offline(run) == 0
+    assert len(read_bag(run.out)['/hand3r/hands']) == FRAMES
+
+
+def test_what_the_input_does_not_have_is_said_before_the_run(settings, images):
+    with pytest.raises(RunError, match="detector 'topic' needs a recording"):
+        run_offline(settings(images, detector='topic'))
+    with pytest.raises(RunError, match="pose_source 'tf' needs a recording"):
+        run_offline(settings(images, pose_source='tf'))
+
+
+def test_parameters_are_checked_by_name_and_value(settings, images):
+    with pytest.raises(RunError, match=r'did you mean points\.stride'):
+        parameter_values(['points.strid:=2'])
+    with pytest.raises(RunError, match='NAME:=VALUE'):
+        parameter_values(['points.stride=2'])
+    with pytest.raises(RunError, match=r'points\.stride: 0'):
+        run_offline(settings(images, points__stride=0))
+    assert parameter_values(['points.stride:=1', 'world_frame:=1', 'map.publish:=false']) == {
+        'points.stride': 1,
+        'world_frame': '1',
+        'map.publish': False,
+    }
+
+
+def test_the_command_says_errors_in_one_line(tmp_path, capsys):
+    assert main(['run', str(tmp_path / 'none.mp4'), '--out', str(tmp_path / 'out.mcap')]) == 1
+    assert capsys.readouterr().err.startswith(f'hand3r run: {tmp_path}/none.mp4 does not exist')
+    assert main(['run', str(tmp_path), '--out', str(tmp_path / 'out.db3')]) == 1
+    assert 'results are MCAP' in capsys.readouterr().err
+
+
+def test_calibration_files_are_checked(tmp_path):
+    from hand3r_ros.offline.camera_file import read_camera_file
+
+    path = tmp_path / 'camera.yaml'
+    with pytest.raises(RunError, match='cannot be read'):
+        read_camera_file(path, rectified=False)
+    path.write_text('image_width: 640\nimage_height: 480\n')
+    with pytest.raises(RunError, match="'camera_matrix' is missing"):
+        read_camera_file(path, rectified=False)
+    matrix = '{rows: 3, cols: 3, data: [500, 0, 320, 0, 510, 240, 0, 0, 1]}'
+    path.write_text(f'image_width: 640\nimage_height: 480\ncamera_matrix: {matrix}\n')
+    camera, distorted = read_camera_file(path, rectified=False)
+    assert (camera.fx, camera.fy, camera.cx, camera.width, distorted) == (500.0, 510.0, 320.0, 640, False)
+    path.write_text(path.read_text() + 'distortion_coefficients: {rows: 1, cols: 5, data: [0.1, 0, 0, 0, 0]}\n')
+    assert read_camera_file(path, rectified=False)[1]
+    path.write_text('just text')
+    with pytest.raises(RunError, match='is not a camera_info file'):
+        read_camera_file(path, rectified=False)
+
+
+def test_a_calibration_of_another_size_is_reported(settings, images, tmp_path, capsys):
+    path = tmp_path / 'camera.yaml'
+    path.write_text(
+        'image_width: 640\nimage_height: 480\n'
+        'camera_matrix: {rows: 3, cols: 3, data: [500, 0, 320, 0, 510, 240, 0, 0, 1]}\n'
+    )
+    run_offline(settings(images, Selection(end=0.15), calibration=path))
+    assert 'calibration is for 640x480, images have 224x160' in capsys.readouterr().out
+
+
+def test_stamps_that_stand_still_are_skipped(settings, tmp_path, capsys, rendered):
+    messages = recording(rendered[:2])
+    image = next(item for item in messages if item[0] == '/cam/image_raw')
+    again = (image[0], image[1] + 1000, image[2])
+    run_offline(settings(write_bag(tmp_path / 'bag', [*messages[:3], again, *messages[3:]]), detector=None))
+    assert 'stamp not increasing 1' in capsys.readouterr().out
+
+
+def test_videos_keep_their_own_times_and_rate(tmp_path):
+    path = tmp_path / 'clip.mp4'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 12.0, (64, 48))
+    for number in range(6):
+        writer.write(np.full((48, 64, 3), 20 * number, np.uint8))
+    writer.release()
+    found = [(image.stamp_ns, round(image.decode().mean() / 20)) for image in opened(path, tmp_path).images()]
+    assert [level for _, level in found] == list(range(6))
+    assert [stamp for stamp, _ in found] == pytest.approx([1e9 + i * 1e9 / 12 for i in range(6)], abs=2e6)
+    slower = [image.stamp_ns for image in opened(path, tmp_path, fps=2.0).images()]
+    assert slower == [1_000_000_000 + i * 500_000_000 for i in range(6)]
