@@ -16,7 +16,7 @@ TEXT_PARAMETERS = {
     'hand_model': 'hand model of the weights: open_hand or mano',
     'mano_dir': 'folder with MANO_RIGHT.pkl',
     'device': 'auto, cpu, cuda or cuda:<n>',
-    'detector': 'where hand boxes come from: topic, mediapipe or none',
+    'detector': 'where hand boxes come from: auto, topic, network, mediapipe or none',
     'pose_source': 'camera pose from network, geometric or tf, or auto: as the weights recommend',
     'translation': 'metric place of a hand: network, aligned or auto',
     'world_frame': 'name of the world frame',
@@ -31,7 +31,7 @@ SWITCH_PARAMETERS = {
 TOPICS = {
     'image': 'topic of the camera image',
     'camera_info': 'topic of its calibration',
-    'detections': 'topic of hand boxes, for detector topic',
+    'detections': 'topic of hand boxes, for detector topic or auto',
 }
 
 

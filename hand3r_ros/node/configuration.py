@@ -13,7 +13,7 @@ from hand3r_ros.online.config import (
     SmoothingConfig,
 )
 
-_DETECTORS = {'topic': 'given', 'none': 'given', 'mediapipe': 'mediapipe'}
+_DETECTORS = {'auto': 'auto', 'topic': 'given', 'network': 'network', 'mediapipe': 'mediapipe', 'none': 'given'}
 
 
 def reconstructor_config(parameters: NodeParameters) -> ReconstructorConfig:

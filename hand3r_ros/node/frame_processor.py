@@ -18,7 +18,7 @@ from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.node.image_decoding import ImageDecodingError, RgbImage, decode_compressed_image, decode_image
 from hand3r_ros.node.inputs import Inputs
 from hand3r_ros.node.outputs import Outputs
-from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict, stamp_nanoseconds
 from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.errors import FrameRejected
@@ -191,11 +191,11 @@ class FrameProcessor:
     def _detections(self, stamp_ns: int, parameters: NodeParameters) -> tuple[HandDetection, ...] | None:
         if parameters.detector == 'none':
             return ()
-        if parameters.detector != 'topic':
+        if parameters.detector not in DETECTORS_WITH_TOPIC:
             return None
         may_wait = self._is_published(self._inputs.detections_topic)
         detections = self._inputs.detections.wait_for(stamp_ns, parameters.detections.wait if may_wait else 0.0)
-        if detections is None:
+        if detections is None and (may_wait or parameters.detector == 'topic'):
             self._accounting.count('without_detections')
         return detections
 

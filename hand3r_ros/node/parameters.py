@@ -13,6 +13,10 @@ FIXED = Changes.NEVER
 SETUP = Changes.UNCONFIGURED
 
 
+DETECTORS_WITH_TOPIC = ('auto', 'topic')
+"""Values of ``detector`` with which the topic of hand boxes is listened to."""
+
+
 @dataclass(frozen=True)
 class DetectionParameters:
     """Group ``detections``: boxes of hands in the image."""
@@ -23,7 +27,8 @@ class DetectionParameters:
     )
     wait: float = parameter(
         0.1,
-        'Seconds an image waits for its detections (same stamp) when detector is topic and somebody publishes them',
+        'Seconds an image waits for its detections (same stamp) when detector is topic or auto and somebody publishes '
+        'them',
         minimum=0.0,
         maximum=5.0,
     )
@@ -184,10 +189,11 @@ class NodeParameters:
     )
 
     detector: str = parameter(
-        'topic',
-        'Where hand boxes come from: topic detections, MediaPipe, or nowhere',
+        'auto',
+        "Where hand boxes come from: topic detections, the network's own detection head, MediaPipe, nowhere (none), or "
+        "the topic for images it has boxes for and else the network's head where the weights have one (auto)",
         SETUP,
-        choices=('topic', 'mediapipe', 'none'),
+        choices=('auto', 'topic', 'network', 'mediapipe', 'none'),
     )
     max_hands: int = parameter(2, 'Hands per image at most, best scores first', SETUP, minimum=0, maximum=16)
     pose_source: str = parameter(

@@ -18,7 +18,7 @@ from hand3r_ros.node.calibration import (
 from hand3r_ros.node.detections import detections_from_message
 from hand3r_ros.node.inputs import Inputs
 from hand3r_ros.node.mailbox import Mailbox
-from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.stamps import stamp_nanoseconds
 
 IMAGE_TOPICS = {'raw': 'image', 'compressed': 'image/compressed'}
@@ -49,7 +49,7 @@ class Subscriptions:
         self._subscribe(image_type, image_topic, self._on_image, _image_qos(parameters))
         if parameters.use_camera_info:
             self._subscribe(CameraInfo, 'camera_info', self._on_camera_info, _best_effort(1))
-        if parameters.detector == 'topic':
+        if parameters.detector in DETECTORS_WITH_TOPIC:
             self._subscribe(Detection2DArray, 'detections', self._on_detections, _best_effort(DETECTIONS_DEPTH))
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from tf2_msgs.msg import TFMessage
 
 from hand3r_ros.geometry import Array, Intrinsics
 from hand3r_ros.node import messages, messages_scene, topics
-from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.result_messages import Moment, ResultMessages
 from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict
 from hand3r_ros.node.topics import OutputTopic
@@ -164,7 +164,7 @@ class FrameStepper:
     def _detections(self, image: InputImage, tally: Tally) -> tuple[HandDetection, ...] | None:
         if self._parameters.detector == 'none':
             return ()
-        if self._parameters.detector != 'topic':
+        if self._parameters.detector not in DETECTORS_WITH_TOPIC:
             return None
         found = (self._companions.detections or {}).get(image.stamp_ns)
         if found is None:
