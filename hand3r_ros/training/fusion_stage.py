@@ -11,13 +11,10 @@ from hand3r_ros.network.checkpoints import save_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
 from hand3r_ros.training.config import TrainingConfig
-from hand3r_ros.training.datasets import ClipDataset
 from hand3r_ros.training.loop import TrainingLoop
 from hand3r_ros.training.losses import translation_loss
-from hand3r_ros.training.rendered_data import RenderedData
 from hand3r_ros.training.scene_stage import roll_out, scene_losses
-
-HAND_MODEL = 'open_hand'
+from hand3r_ros.training.sources import hand_model_of, listed_skips, open_clips
 
 
 def load_streams(network: Hand3R, directory: Path) -> None:
@@ -39,7 +36,7 @@ def train_fusion(config: TrainingConfig, weights: Path | None = None) -> Hand3R:
     network = Hand3R(preset(config.preset))
     load_streams(network, Path(config.out))
     network.hand.requires_grad_(False)
-    clips = ClipDataset(RenderedData.open(Path(config.data)), config.clip_frames)
+    clips = open_clips(config)
     scene = list(network.scene.parameters())
     known = {id(parameter) for parameter in scene} | {id(parameter) for parameter in network.hand.parameters()}
     fusion = [parameter for parameter in network.parameters() if id(parameter) not in known]
@@ -62,9 +59,10 @@ def train_fusion(config: TrainingConfig, weights: Path | None = None) -> Hand3R:
         millimetres = (predicted - truth).detach().norm(dim=-1).mean() * 1e3
         return {'total': total, 'wrist_mm': millimetres, **scene_terms}
 
-    loop.run(step)
+    with listed_skips(clips):
+        loop.run(step)
     if weights is not None:
         weights.parent.mkdir(parents=True, exist_ok=True)
-        metadata = {'preset': config.preset, 'hand_model': HAND_MODEL, 'pose_source': config.pose_source}
+        metadata = {'preset': config.preset, 'hand_model': hand_model_of(config).id, 'pose_source': config.pose_source}
         save_network(weights, network, metadata, half=True)
     return network
