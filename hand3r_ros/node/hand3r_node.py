@@ -28,6 +28,7 @@ from hand3r_ros.node.mailbox import Mailbox
 from hand3r_ros.node.outputs import Outputs
 from hand3r_ros.node.parameter_server import ParameterServer
 from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.qos import QosOverrideError
 from hand3r_ros.node.services import Services
 from hand3r_ros.node.subscriptions import IMAGE_TOPICS, Subscriptions
 from hand3r_ros.node.transforms import TransformLookup
@@ -114,10 +115,15 @@ class Hand3RNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Begin to take images."""
+        """Begin to take images; FAILURE says why in one line."""
         result = super().on_activate(state)
         assert self._configured is not None  # the state machine allows activate only after configure
-        self._start(self._configured)
+        try:
+            self._start(self._configured)
+        except QosOverrideError as error:
+            self.get_logger().error(f'cannot activate: {error}')
+            super().on_deactivate(state)
+            return TransitionCallbackReturn.FAILURE
         self._lifecycle_label = 'active'
         self.get_logger().info(f'active, waiting for images on {self._image_topic()}')
         return result
@@ -183,12 +189,12 @@ class Hand3RNode(LifecycleNode):
         )
 
     def _start(self, configured: _Configured) -> None:
+        mailbox: Mailbox[Any] = Mailbox(discarded=lambda: self._accounting.count('dropped'))
+        subscriptions = Subscriptions(self, self._parameters_now(), self._accounting, mailbox, configured.inputs)
         configured.outputs.publish_topology()
-        mailbox: Mailbox[Any] = Mailbox()
         processor = configured.processor
         worker = Worker(mailbox, processor.process, self._on_worker_error, processor.publish_map_if_due)
         worker.start()
-        subscriptions = Subscriptions(self, self._parameters_now(), self._accounting, mailbox, configured.inputs)
         self._running = _Running(subscriptions, worker)
 
     def _stop(self) -> None:

@@ -154,13 +154,6 @@ class NodeParameters:
     image_transport: str = parameter(
         'raw', 'raw: topic image (Image); compressed: topic image/compressed', SETUP, choices=('raw', 'compressed')
     )
-    image_reliability: str = parameter(
-        'best_effort',
-        'QoS of the image subscription. reliable needs a reliable publisher, but with the default kernel buffers '
-        'best-effort images of more than some 100 kB are lost between processes',
-        SETUP,
-        choices=('best_effort', 'reliable'),
-    )
     max_image_age: float = parameter(
         0.0, 'Skip images older than this when their turn comes, s; 0: take every age', minimum=0.0, maximum=3600.0
     )
