@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from pathlib import Path
 
 import torch
@@ -14,12 +13,13 @@ from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import with_detection_head
 from hand3r_ros.network.types import Frame
 from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.detection_calibration import calibrate_scores
 from hand3r_ros.training.detection_data import DetectionBatch, DetectionDataset
 from hand3r_ros.training.detection_losses import box_losses, detection_targets, heat_loss
 from hand3r_ros.training.loop import TrainingLoop
 from hand3r_ros.training.rendered_data import RenderedData
 
-logger = logging.getLogger(__name__)
+CALIBRATION_IMAGES = 640
 
 
 def network_with_new_head(network: Hand3R, preset: str) -> Hand3R:
@@ -59,7 +59,7 @@ def train_detector(config: TrainingConfig, weights: Path, output: Path | None = 
 
     Raises:
         WeightsError: the weights cannot be read.
-        ValueError: a file name does not fit the preset.
+        ValueError: a file name does not fit the preset, or the head finds no hand in the end.
 
     """
     output = weights if output is None else output
@@ -78,8 +78,13 @@ def train_detector(config: TrainingConfig, weights: Path, output: Path | None = 
         return detection_losses(network, frames.batch(config.batch, generator), config)
 
     loop.run(step)
+    operation = calibrate_scores(network, frames, CALIBRATION_IMAGES)
+    if operation is None:
+        raise ValueError(f'the head finds no hand after {config.steps} steps: train longer; {output} was not written')
+    reached = ', '.join(f'{name} {value:.3f}' for name, value in operation._asdict().items())
+    print(f'on training images: {reached}')
     save_network(output, network, {**info.metadata, 'detector_steps': config.steps}, half=_fits_half(finished))
-    logger.info('%s now has a hand detection head', output)
+    print(f'{output} now has a hand detection head')
     return network.eval()
 
 
