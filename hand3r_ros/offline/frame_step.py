@@ -100,6 +100,10 @@ class FrameStepper:
         """The message that comes first."""
         return self.topic_name(topics.HAND_TOPOLOGY), self.builder.topology(messages.time_from_nanoseconds(stamp_ns))
 
+    def has_map_of(self, log_ns: int) -> bool:
+        """Whether the map was written with the image of this log time."""
+        return self._map_ns > 0 and self.map_due_ns == log_ns + self._map_ns
+
     def map_message(self, stamp_ns: int) -> tuple[str, Any]:
         """The whole map as of now."""
         header = messages.header(messages.time_from_nanoseconds(stamp_ns), self._parameters.world_frame)
