@@ -44,9 +44,9 @@ def check_boxes(boxes: HandBoxes, batch: int, crop_size: int) -> None:
         found = tuple(getattr(boxes, name).shape)
         if found != shape:
             raise ValueError(f'HandBoxes.{name} must be {list(shape)} for {count} hands, got {list(found)}')
-    if boxes.batch_index.dtype != torch.int64:
+    if count and boxes.batch_index.dtype != torch.int64:
         raise ValueError(f'HandBoxes.batch_index must be torch.int64, got {boxes.batch_index.dtype}')
-    if boxes.is_right.dtype != torch.bool:
+    if count and boxes.is_right.dtype != torch.bool:
         raise ValueError(f'HandBoxes.is_right must be torch.bool, got {boxes.is_right.dtype}')
     if count and not 0 <= int(boxes.batch_index.min()) <= int(boxes.batch_index.max()) < batch:
         raise ValueError(f'HandBoxes.batch_index must lie in 0..{batch - 1}, got {boxes.batch_index.tolist()}')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from rclpy.clock import Clock
@@ -25,6 +26,7 @@ from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.mapping import MapCloud
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
+from hand3r_ros.online.session import Session
 
 
 class _RejectedError(Exception):
@@ -97,6 +99,22 @@ class FrameProcessor:
             self._report = messages.FrameReport(header=Header(), session_id=self._session_id)
             self._outputs.publish_status(self.status())
             return self._session_id
+
+    def save_state(self, path: Path) -> Session:
+        """Write the session to a file and give it; raises OSError."""
+        return self._reconstructor.save_state(path)
+
+    def load_state(self, path: Path) -> Session:
+        """Go on from a saved session, which is given back; raises ``StateFileError``, nothing has changed then."""
+        with self._lock:
+            session = self._reconstructor.load_state(path)
+            self._stamps.forget()
+            self._image_size = None
+            self._note_session()
+            self._map_changed = True
+            self._report = messages.FrameReport(header=Header(), session_id=self._session_id)
+            self._outputs.publish_status(self.status())
+            return session
 
     def reconfigure(self, config: ReconstructorConfig) -> None:
         """Apply changed settings; raises ValueError for those that cannot be applied."""

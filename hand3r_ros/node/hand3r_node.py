@@ -30,6 +30,7 @@ from hand3r_ros.node.parameter_server import ParameterServer
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.node.qos import QosOverrideError
 from hand3r_ros.node.services import Services
+from hand3r_ros.node.state_saving import first_state
 from hand3r_ros.node.subscriptions import IMAGE_TOPICS, Subscriptions
 from hand3r_ros.node.transforms import TransformLookup
 from hand3r_ros.node.worker import Worker
@@ -76,7 +77,7 @@ class Hand3RNode(LifecycleNode):
     Subscribes: image (or image/compressed), camera_info, detections, and /tf where a parameter asks for it.
     Publishes: TF, ~/hands, ~/hands/<side>/wrist_pose, ~/points, ~/map, ~/camera_pose, ~/markers, ~/hand_topology,
     ~/depth/image, ~/depth/camera_info, ~/status, /diagnostics.
-    Services: ~/reset, ~/enable, ~/save_map. Parameters: ``parameters.py``.
+    Services: ~/reset, ~/enable, ~/save_map, ~/save_state, ~/load_state. Parameters: ``parameters.py``.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -159,6 +160,9 @@ class Hand3RNode(LifecycleNode):
         reconstructor, hand_model = build_reconstructor(config), load_hand_model(config)
         if parameters.warmup:
             reconstructor.warm_up()
+        if (state_file := first_state(parameters)) is not None:
+            reconstructor.load_state(state_file)
+            self.get_logger().info(f'the session in {state_file} goes on')
         inputs = self._make_inputs(parameters)
         outputs = Outputs(self, hand_model, self._lookup_base)
         processor = FrameProcessor(

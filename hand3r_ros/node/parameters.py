@@ -196,6 +196,28 @@ class NodeParameters:
         SETUP,
         choices=('auto', 'network', 'geometric', 'tf'),
     )
+    state_update: str = parameter(
+        'cut3r',
+        'How a frame rewrites the recurrent state: all of it (cut3r), or each part as far as it attends to the image '
+        '(ttt3r), which forgets long streams more slowly',
+        choices=('cut3r', 'ttt3r'),
+    )
+    reset_interval: int = parameter(
+        0,
+        'Begin the recurrent state anew every n images, in the same world and session; 0: never (TTT3R: 50 or 100)',
+        minimum=0,
+        maximum=100_000,
+    )
+    state_directory: str = parameter(
+        '~/.ros/hand3r_states',
+        'Folder of ~/save_state and ~/load_state; paths that lead out of it are refused',
+        SETUP,
+    )
+    state_file: str = parameter(
+        '',
+        'Go on from this saved session, in its world frame; absolute or below state_directory. Empty: a new world',
+        SETUP,
+    )
     tf_timeout: float = parameter(
         0.1, 'Seconds to wait for a transform (pose_source tf, base_frame)', minimum=0.0, maximum=5.0
     )

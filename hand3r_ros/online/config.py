@@ -195,7 +195,7 @@ class ReconstructorConfig:
         _require_choice('hand_model', self.hand_model, HAND_MODELS)
         _require_choice('precision', self.precision, PRECISIONS)
         _require_choice('state_update', self.state_update, STATE_UPDATES)
-        _require_range('reset_interval', self.reset_interval, 0, 1_000_000_000)
+        _require_range('reset_interval', self.reset_interval, 0, 100_000)
         _require_choice('pose_source', self.pose_source, POSE_SOURCES)
         _require(_is_device(self.device), 'device', "'auto', 'cpu', 'cuda' or 'cuda:<n>'", self.device)
         _require_range('max_hands', self.max_hands, 0, 100)
