@@ -16,14 +16,14 @@ TEXT_PARAMETERS = {
     'hand_model': 'hand model of the weights: open_hand or mano',
     'mano_dir': 'folder with MANO_RIGHT.pkl',
     'device': 'auto, cpu, cuda or cuda:<n>',
-    'detector': 'where hand boxes come from: topic, mediapipe or none',
+    'detector': 'where hand boxes come from: auto, topic, network, mediapipe or none',
     'pose_source': 'camera pose from network, geometric or tf, or auto: as the weights recommend',
     'translation': 'metric place of a hand: network, aligned or auto',
     'world_frame': 'name of the world frame',
     'base_frame': 'frame of the robot that carries the camera',
     'image_transport': 'raw or compressed',
-    'image_reliability': 'QoS of the image subscription: best_effort or reliable',
 }
+RELIABILITY = ('best_effort', 'reliable')
 SWITCH_PARAMETERS = {
     'autostart': 'configure and activate without being asked (true or false)',
     'tf_hands': 'publish the wrists as TF (true or false)',
@@ -31,7 +31,7 @@ SWITCH_PARAMETERS = {
 TOPICS = {
     'image': 'topic of the camera image',
     'camera_info': 'topic of its calibration',
-    'detections': 'topic of hand boxes, for detector topic',
+    'detections': 'topic of hand boxes, for detector topic or auto',
 }
 
 
@@ -57,6 +57,11 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(name, default_value='', description=f'{description}; empty: as in params_file')
                 for name, description in {**TEXT_PARAMETERS, **SWITCH_PARAMETERS}.items()
             ),
+            DeclareLaunchArgument(
+                'image_reliability',
+                default_value='',
+                description='QoS of the image subscription: best_effort or reliable; empty: best_effort',
+            ),
             OpaqueFunction(function=hand3r_node),
             Node(
                 package='rviz2',
@@ -75,6 +80,7 @@ def hand3r_node(context: LaunchContext) -> list[Node]:
     given = {name: context.launch_configurations[name] for name in (*TEXT_PARAMETERS, *SWITCH_PARAMETERS)}
     parameters = {name: switch(name, value) for name, value in given.items() if value}
     parameters['use_sim_time'] = switch('use_sim_time', context.launch_configurations['use_sim_time'])
+    parameters.update(image_qos(context.launch_configurations))
     remappings = [(topic, LaunchConfiguration(topic)) for topic in TOPICS]
     # The compressed image is a topic of its own: it goes where its image goes.
     remappings.append(('image/compressed', [LaunchConfiguration('image'), '/compressed']))
@@ -92,6 +98,20 @@ def hand3r_node(context: LaunchContext) -> list[Node]:
             sigterm_timeout='20',
         )
     ]
+
+
+def image_qos(given: dict) -> 'dict[str, str]':
+    """The QoS override of the image topic, whose parameter carries the full name of the topic."""
+    reliability = given['image_reliability']
+    if not reliability:
+        return {}
+    if reliability not in RELIABILITY:
+        raise ValueError(f'image_reliability must be one of {", ".join(RELIABILITY)}, got {reliability!r}')
+    topic = given['image']
+    if not topic.startswith('/'):
+        namespace = given['namespace'].strip('/')
+        topic = f'/{namespace}/{topic}' if namespace else f'/{topic}'
+    return {f'qos_overrides.{name}.subscription.reliability': reliability for name in (topic, f'{topic}/compressed')}
 
 
 def switch(name: str, value: str) -> 'str | bool':

@@ -18,6 +18,16 @@ Written by `scripts/write_parameter_docs.py` from `hand3r_ros/node/parameters.py
 | parameter | default | range | changes | meaning |
 |---|---|---|---|---|
 """
+TAIL = """
+## Quality of service
+
+Read-only parameters, set when the node is started, as ROS 2 defines them:
+`qos_overrides.<topic>.subscription.<policy>` for the image, `camera_info` and `detections`, and
+`qos_overrides.<topic>.publisher.<policy>` for `~/hands`, `~/points` and `~/map`. `<topic>` is the full name after
+remapping, such as `/camera/image_raw` or `/hand3r/points`. `<policy>` is `reliability` (`reliable`, `best_effort`),
+`depth` (a number from 1) or `history` (`keep_last`, `keep_all`). With the default kernel buffers, best-effort images of
+more than some 100 kB are lost between processes: make the publisher and this subscription reliable.
+"""
 
 
 def allowed(spec: ParameterSpec) -> str:
@@ -38,7 +48,7 @@ def row(spec: ParameterSpec) -> str:
 
 def document() -> str:
     """The whole page."""
-    return HEAD + '\n'.join(row(spec) for spec in specs_of(NodeParameters)) + '\n'
+    return HEAD + '\n'.join(row(spec) for spec in specs_of(NodeParameters)) + '\n' + TAIL
 
 
 if __name__ == '__main__':

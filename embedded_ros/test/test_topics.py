@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from embedded_ros.dds.endpoint_qos import EndpointQos
 from processes import node_process, spin_until
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.parameter import Parameter
 from rclpy.qos import (
@@ -17,7 +18,7 @@ from rclpy.qos import (
     qos_check_compatible,
     qos_profile_sensor_data,
 )
-from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
 from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.wait_for_message import wait_for_message
 from sensor_msgs.msg import Image
@@ -131,6 +132,30 @@ def test_qos_can_be_overridden_by_parameters(ros):
     assert subscription.qos_profile.reliability is ReliabilityPolicy.RELIABLE
     assert subscription.qos_profile.depth == 7
     assert node.describe_parameter('qos_overrides./image.subscription.depth').read_only
+    node.destroy_node()
+
+
+def test_a_subscription_that_is_made_again_keeps_its_overrides(ros):
+    overrides = [Parameter('qos_overrides./image.subscription.reliability', value='reliable')]
+    node = ros.create_node('override_again', parameter_overrides=overrides)
+    options = QoSOverridingOptions.with_default_policies()
+    for _ in range(2):
+        subscription = node.create_subscription(
+            Image, 'image', lambda message: None, qos_profile_sensor_data, qos_overriding_options=options
+        )
+        assert subscription.qos_profile.reliability is ReliabilityPolicy.RELIABLE
+        node.destroy_subscription(subscription)
+    node.destroy_node()
+
+
+def test_a_profile_that_the_node_refuses_raises(ros):
+    overrides = [Parameter('qos_overrides./image.subscription.depth', value=0)]
+    node = ros.create_node('refuses', parameter_overrides=overrides)
+    options = QoSOverridingOptions.with_default_policies(
+        callback=lambda profile: SetParametersResult(successful=profile.depth > 0, reason='too shallow')
+    )
+    with pytest.raises(InvalidQosOverridesError, match='too shallow'):
+        node.create_subscription(Image, 'image', lambda message: None, 5, qos_overriding_options=options)
     node.destroy_node()
 
 

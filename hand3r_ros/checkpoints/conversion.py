@@ -164,6 +164,8 @@ def _inspect(key: str, checkpoint: TorchCheckpoint, layout: Layout, request: Con
 def _with_warnings(part: _Part, config: Hand3RConfig) -> _Part:
     differences = {'cut3r': scene_differences, 'hamer': hand_differences}[part.key]
     warnings = list(differences(part.checkpoint.content, config))
+    if names := part.checkpoint.foreign_names:
+        warnings.append(f'it names objects of unknown packages, which were ignored: {", ".join(names[:10])}')
     if part.fit.unexpected:
         warnings.append(f'left out, unknown here: {", ".join(part.fit.unexpected)}')
     for name, second, first in part.fit.tied:

@@ -2,12 +2,15 @@
 
 The reader executes nothing whatever a pickle names (``hand3r_ros.inert_pickle``). This list is for the user: a file
 that names ``os.system`` was made to attack whoever loads it in the ordinary way, and should not pass as a checkpoint.
-Settings objects of the known training codes are allowed and ignored.
+Settings objects of the known training codes are allowed and ignored. Names of other packages are ignored too, but
+reported: nobody can know everything a training code stores beside its parameters. Names of Python itself, torch and
+numpy are complete here, so any other of those is refused.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from typing import Final
 
 from hand3r_ros.inert_pickle import Global, PickleProgramError
@@ -29,7 +32,11 @@ _EXACT: Final = {
     'torch': frozenset(('Size', 'device', 'Tensor')),
     'torch.storage': frozenset(('UntypedStorage', 'TypedStorage')),
     'torch.nn.parameter': frozenset(('Parameter', 'Buffer')),
+    'torch.torch_version': frozenset(('TorchVersion',)),
 }
+_PYTHON_2: Final = ('__builtin__', 'commands', 'copy_reg', 'cPickle', 'popen2', 'urllib2')
+_INSTALLERS: Final = ('pip', 'setuptools')
+_CLOSED_PACKAGES: Final = frozenset((*sys.stdlib_module_names, *_PYTHON_2, *_INSTALLERS, 'torch', 'numpy'))
 _PATTERNS: Final = tuple(
     (re.compile(module), re.compile(name))
     for module, name in (
@@ -46,18 +53,27 @@ _PATTERNS: Final = tuple(
 )
 
 
-def permit_checkpoint_names(found: Global) -> None:
-    """Lets the names of training checkpoints pass.
+class NameCheck:
+    """Lets the names of training checkpoints pass, and collects those of unknown packages."""
 
-    Raises:
-        PickleProgramError: it is another name.
+    def __init__(self) -> None:
+        self.foreign: set[str] = set()
 
-    """
-    if found.name in _EXACT.get(found.module, ()):
-        return
-    if any(module.fullmatch(found.module) and name.fullmatch(found.name) for module, name in _PATTERNS):
-        return
-    raise PickleProgramError(
-        f'it names {str(found)[:120]!r}, which no known checkpoint needs: the file is unsafe, or of another program. '
-        'Nothing of it was executed'
-    )
+    def __call__(self, found: Global) -> None:
+        """Looks at one name.
+
+        Raises:
+            PickleProgramError: it belongs to Python, torch or numpy, and checkpoints do not need it.
+
+        """
+        if found.name in _EXACT.get(found.module, ()):
+            return
+        if any(module.fullmatch(found.module) and name.fullmatch(found.name) for module, name in _PATTERNS):
+            return
+        package = found.module.partition('.')[0]
+        if package in _CLOSED_PACKAGES or not package.isidentifier():
+            raise PickleProgramError(
+                f'it names {str(found)[:120]!r}, which no known checkpoint needs: the file is unsafe, or of another '
+                'program. Nothing of it was executed'
+            )
+        self.foreign.add(str(found)[:120])

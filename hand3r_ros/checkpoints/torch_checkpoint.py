@@ -16,7 +16,7 @@ from typing import Any
 from hand3r_ros.checkpoints.archive import TorchArchive
 from hand3r_ros.checkpoints.errors import CheckpointError
 from hand3r_ros.checkpoints.identify import require_zip
-from hand3r_ros.checkpoints.permitted import permit_checkpoint_names
+from hand3r_ros.checkpoints.permitted import NameCheck
 from hand3r_ros.checkpoints.tensors import StoredTensor, entries_of, stored_tensor
 from hand3r_ros.inert_pickle import PickleProgramError, read_pickle
 
@@ -33,6 +33,8 @@ class TorchCheckpoint:
     """The parameters by name."""
     content: Mapping[Any, Any]
     """Everything in the file, as records."""
+    foreign_names: tuple[str, ...]
+    """Classes and functions of unknown packages that the file names; none was imported."""
 
     @property
     def path(self) -> Path:
@@ -50,8 +52,9 @@ def open_checkpoint(path: Path) -> Iterator[TorchCheckpoint]:
     """
     require_zip(path)
     with TorchArchive(path) as archive:
+        names = NameCheck()
         try:
-            content = read_pickle(archive.pickle, permit_checkpoint_names)
+            content = read_pickle(archive.pickle, names)
         except PickleProgramError as error:
             raise CheckpointError(f'{path} is refused: {error}') from error
         entries = entries_of(content)
@@ -60,7 +63,7 @@ def open_checkpoint(path: Path) -> Iterator[TorchCheckpoint]:
                 f'{path} is a torch file, but holds {_name_of(content)} instead of parameters by name: '
                 'a checkpoint of a training run is expected'
             )
-        yield TorchCheckpoint(archive, _parameters(entries, path), entries)
+        yield TorchCheckpoint(archive, _parameters(entries, path), entries, tuple(sorted(names.foreign)))
 
 
 def _parameters(entries: Mapping[Any, Any], path: Path) -> Mapping[str, StoredTensor]:

@@ -51,9 +51,9 @@ def recognise(root: Path, formats: Sequence[DataFormat]) -> DataFormat:
     """
     root = root.expanduser()
     if not root.is_dir():
-        raise DataSetError(
-            f'{root} {"is a file" if root.exists() else "does not exist"}: give the folder of a data set'
-        )
+        problem = 'is a file' if root.exists() else 'does not exist'
+        names = ', '.join(known.name for known in formats)
+        raise DataSetError(f'{root} {problem}: give the folder of a data set ({names}); `hand3r render` makes one')
     for candidate in formats:
         if candidate.matches(root):
             return candidate

@@ -14,7 +14,7 @@ from hand3r_ros.hand_model.mirror import mirror_rotations
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.scene.encoder import SceneTokens
-from hand3r_ros.network.types import Frame, HandBoxes, Prediction, SceneState
+from hand3r_ros.network.types import Frame
 from hand3r_ros.synthetic.sequence import HandTruth
 
 
@@ -28,17 +28,9 @@ class ZeroedScene(Hand3R):
         blind.load_state_dict(network.state_dict())
         return blind.eval()
 
-    def step(
-        self,
-        state: SceneState,
-        frame: Frame,
-        boxes: HandBoxes,
-        dense: frozenset[str] = frozenset(),
-        scene: SceneTokens | None = None,
-    ) -> tuple[SceneState, Prediction]:
-        """One step on a black image; tokens of the image that was not black are ignored."""
-        black = torch.full_like(frame.image, -1.0)
-        return super().step(state, dataclasses.replace(frame, image=black), boxes, dense)
+    def encode_scene(self, frame: Frame) -> SceneTokens:
+        """Tokens of a black image."""
+        return super().encode_scene(dataclasses.replace(frame, image=torch.full_like(frame.image, -1.0)))
 
 
 def mean_keypoints(hands: Sequence[HandTruth], truth: NDArray) -> NDArray:

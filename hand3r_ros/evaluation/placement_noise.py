@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from hand3r_ros.geometry import Intrinsics, project_points
+from hand3r_ros.geometry import Intrinsics, project_points, unproject_depth
 from hand3r_ros.hand_model.joints import NUM_BETAS, NUM_JOINTS
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.hand_model.mirror import mirror_rotations
@@ -56,7 +56,7 @@ class HandNoise:
 
 @dataclass(frozen=True)
 class PointmapNoise:
-    """Errors of a predicted pointmap's depth."""
+    """Errors of a predicted pointmap."""
 
     scale: float = 0.03
     """Standard deviation of one factor per frame."""
@@ -64,12 +64,14 @@ class PointmapNoise:
     """Standard deviation of a factor that varies smoothly over the image."""
     grain: float = 0.005
     """Standard deviation of a factor per pixel."""
+    sideways: float = 0.01
+    """Standard deviation of a smooth shift of the points along x and along y, as a fraction of their depth."""
     bleed: float = 1.5
     """Pixels over which near and far surfaces run into each other at outlines; 0: sharp."""
 
 
 EXACT_HANDS = HandNoise(0.0, 0.0, 0.0, 0.0, 0.0)
-EXACT_POINTS = PointmapNoise(0.0, 0.0, 0.0, 0.0)
+EXACT_POINTS = PointmapNoise(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def disturbed_hands(
@@ -119,15 +121,26 @@ def disturbed_hands(
     return prediction, [HandCrop(empty, center, size) for center, size in squares]
 
 
-def disturbed_depth(depth: Array, noise: PointmapNoise, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Depth (h, w) in metres as a network with this noise would predict it; 0 (nothing) stays 0."""
-    height, width = depth.shape
-    values = _bled(depth.astype(np.float32), noise.bleed)
-    cells = rng.standard_normal((_DRIFT_CELLS[1], _DRIFT_CELLS[0])).astype(np.float32)
-    drift = cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)
-    factor = noise.scale * rng.standard_normal() + noise.drift * drift
-    factor = factor + noise.grain * rng.standard_normal((height, width))
-    return (values * np.exp(factor)).astype(np.float32)
+def disturbed_points(
+    depth: NDArray[np.floating], camera: Intrinsics, noise: PointmapNoise, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """(h, w, 3) metres, the pointmap that a network with this noise would predict; depth 0 (nothing) stays 0.
+
+    Args:
+        depth: (h, w) metres, true.
+        camera: of ``depth``.
+        noise: standard deviations.
+        rng: the only source of chance.
+
+    """
+    shape = depth.shape
+    factor = noise.scale * rng.standard_normal() + noise.drift * _smooth_field(shape, rng)
+    factor = factor + noise.grain * rng.standard_normal(shape)
+    points = unproject_depth(_bled(depth.astype(np.float32), noise.bleed) * np.exp(factor), camera)
+    for axis in (0, 1):
+        shift = noise.sideways * _smooth_field(shape, rng) + noise.grain * rng.standard_normal(shape)
+        points[..., axis] += shift * points[..., 2]
+    return points.astype(np.float32)
 
 
 def fitted_crop_camera(points: Array, in_crop: Array) -> Array:
@@ -176,6 +189,12 @@ def _crop_keypoints(hand: HandTruth, camera: Intrinsics, center: NDArray[np.floa
     """(21, 2) true keypoints in the crop, -0.5 .. 0.5, mirrored for a left hand."""
     in_crop = (project_points(hand.keypoints_camera, camera) - center) / size
     return in_crop if hand.side == HandSide.RIGHT else in_crop * [-1.0, 1.0]
+
+
+def _smooth_field(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+    """(h, w) values of about unit variance that change slowly."""
+    cells = rng.standard_normal((_DRIFT_CELLS[1], _DRIFT_CELLS[0])).astype(np.float32)
+    return np.asarray(cv2.resize(cells, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC))
 
 
 def _bled(depth: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:

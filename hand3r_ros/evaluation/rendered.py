@@ -141,12 +141,16 @@ def collect_hands(
 def depth_pair(result: FrameResult, frame: RenderedFrame, long_side: int) -> tuple[NDArray, NDArray]:
     """Predicted and true depth at the working resolution's pixel centres."""
     geometry = ImageGeometry.for_image(frame.image.shape[1], frame.image.shape[0], long_side)
-    height, width = result.points_camera.shape[:2]
-    v, u = np.indices((height, width))
-    source = np.rint(geometry.to_source(np.stack([u, v], -1).reshape(-1, 2).astype(float))).astype(int)
-    source = np.clip(source, 0, (frame.image.shape[1] - 1, frame.image.shape[0] - 1))
-    truth = frame.depth[source[:, 1], source[:, 0]]
+    truth = at_network_pixels(frame.depth, geometry).reshape(-1)
     return result.points_camera[..., 2].reshape(-1)[::7].copy(), truth[::7].copy()
+
+
+def at_network_pixels(values: NDArray, geometry: ImageGeometry) -> NDArray:
+    """(h, w) values of the source image (H, W), each from the pixel nearest to that of the network's image."""
+    v, u = np.indices((geometry.height, geometry.width))
+    source = np.rint(geometry.to_source(np.stack([u, v], -1))).astype(int)
+    columns, rows = np.moveaxis(source.clip(0, (geometry.source_width - 1, geometry.source_height - 1)), -1, 0)
+    return values[rows, columns]
 
 
 def hand_numbers(predicted: list[NDArray], truth: list[NDArray]) -> dict[str, float]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.network.detection.head import DetectionHead, HandMaps
 from hand3r_ros.network.hand.stream import HandStream, HandStreamOutput
+from hand3r_ros.network.input_checks import check_boxes, check_step
 from hand3r_ros.network.prompt import PromptEncoder, Prompts, TranslationHead
 from hand3r_ros.network.scene.encoder import SceneTokens
 from hand3r_ros.network.scene.stream import PaddedPrompts, SceneStream
@@ -66,9 +67,11 @@ class Hand3R(nn.Module):
             camera's optical frame.
 
         Raises:
-            ValueError: an input of a wrong shape, a hand of an image that does not exist, or an unknown map.
+            ValueError: an argument of a wrong shape, type or device or with values that are not finite, a hand of an
+                image that does not exist, or an unknown map; see ``input_checks``. The state stays usable.
 
         """
+        check_step(state, frame, boxes, self.config, self.scene.state_tokens)
         return self.decode(state, frame, boxes, self.encode(frame, boxes, scene), dense)
 
     def encode_scene(self, frame: Frame) -> SceneTokens:
@@ -88,7 +91,7 @@ class Hand3R(nn.Module):
 
     def encode(self, frame: Frame, boxes: HandBoxes, scene: SceneTokens | None = None) -> EncodedFrame:
         """Both encoders and the articulation head: the part of ``step`` that needs no state (eqs. 1, 2, left of 6)."""
-        self._check_boxes(boxes, len(frame.image))
+        check_boxes(boxes, len(frame.image), self.config.hand.crop_size)
         return EncodedFrame(self.encode_scene(frame) if scene is None else scene, self.hand(boxes.crops))
 
     def decode(
@@ -118,16 +121,6 @@ class Hand3R(nn.Module):
         if self.prompt_encoder is None or len(boxes.boxes) == 0:
             return None
         return self.prompt_encoder(encoded.hands.tokens, encoded.scene.tokens, boxes, encoded.scene.image_size)
-
-    def _check_boxes(self, boxes: HandBoxes, batch: int) -> None:
-        size, count = self.config.hand.crop_size, len(boxes.boxes)
-        expected = {'crops': (count, 3, size, size), 'boxes': (count, 4), 'is_right': (count,), 'batch_index': (count,)}
-        for name, shape in expected.items():
-            found = tuple(getattr(boxes, name).shape)
-            if found != shape:
-                raise ValueError(f'HandBoxes.{name} must be {list(shape)} for {count} hands, got {list(found)}')
-        if count and not 0 <= int(boxes.batch_index.min()) <= int(boxes.batch_index.max()) < batch:
-            raise ValueError(f'HandBoxes.batch_index must lie in 0..{batch - 1}, got {boxes.batch_index.tolist()}')
 
 
 def pad_prompts(prompts: Prompts, batch_index: Tensor, batch: int) -> tuple[PaddedPrompts, Tensor]:

@@ -1,4 +1,4 @@
-"""From sensor_msgs/CameraInfo to the pinhole camera of the delivered image (REP-104 binning and region of interest)."""
+"""From sensor_msgs/CameraInfo to the camera of the delivered image (REP-104 binning and region of interest)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.node.lens import COEFFICIENT_COUNTS, FISHEYE_MODEL, Calibration, LensDistortion
 
 
 class CalibrationError(ValueError):
@@ -17,6 +18,42 @@ class CalibrationError(ValueError):
     def __init__(self, cause: str, message: str) -> None:
         super().__init__(message)
         self.cause = cause
+
+
+def calibration_from_camera_info(message: Any, rectified: bool = False) -> Calibration | None:
+    """Pinhole camera and lens of the image that ``message`` belongs to; None when it says that it is uncalibrated.
+
+    A rectified image has no lens distortion left. Raises :class:`CalibrationError` for what cannot be used.
+    """
+    intrinsics = intrinsics_from_camera_info(message, rectified)
+    if intrinsics is None:
+        return None
+    return Calibration(intrinsics, None if rectified else lens_from_camera_info(message))
+
+
+def lens_from_camera_info(message: Any) -> LensDistortion | None:
+    """Lens of the raw image, None when it does not distort; raises :class:`CalibrationError`.
+
+    Coefficients apply to directions, not to pixels, so binning and region of interest do not change them.
+    """
+    model, coefficients = str(message.distortion_model), np.asarray(message.d, float)
+    if not np.isfinite(coefficients).all():
+        raise CalibrationError('non-finite calibration', f'D holds values that are not finite: {coefficients.tolist()}')
+    # Zeros mean a pinhole camera in every model but this one, in which they mean a perfect fisheye lens.
+    if not len(coefficients) or (model != FISHEYE_MODEL and not coefficients.any()):
+        return None
+    counts = COEFFICIENT_COUNTS.get(model)
+    if counts is None:
+        known = ', '.join(COEFFICIENT_COUNTS)
+        raise CalibrationError(
+            'unknown distortion', f"distortion_model '{model}' is not one of {known}: rectify the image elsewhere"
+        )
+    if len(coefficients) not in counts:
+        expected = ' or '.join(str(count) for count in counts)
+        raise CalibrationError(
+            'bad distortion', f"D has {len(coefficients)} numbers; distortion_model '{model}' needs {expected}"
+        )
+    return LensDistortion(model, tuple(coefficients.tolist()))
 
 
 def intrinsics_from_camera_info(message: Any, rectified: bool = False) -> Intrinsics | None:
@@ -59,22 +96,22 @@ class LatestCalibration:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._intrinsics: Intrinsics | None = None
+        self._calibration: Calibration | None = None
         self._received = False
 
-    def set(self, intrinsics: Intrinsics | None) -> None:
+    def set(self, calibration: Calibration | None) -> None:
         """Remember a calibration; None stands for 'the camera says that it is uncalibrated'."""
         with self._changed:
-            self._intrinsics = intrinsics
+            self._calibration = calibration
             self._received = True
             self._changed.notify_all()
 
-    def get(self) -> Intrinsics | None:
+    def get(self) -> Calibration | None:
         """The newest calibration, None when there is none."""
         with self._changed:
-            return self._intrinsics
+            return self._calibration
 
-    def wait_for(self, width: int, height: int, timeout: float) -> Intrinsics | None:
+    def wait_for(self, width: int, height: int, timeout: float) -> Calibration | None:
         """The newest calibration, after waiting up to ``timeout`` seconds for one of the given image size."""
         deadline = time.monotonic() + timeout
         with self._changed:
@@ -83,9 +120,12 @@ class LatestCalibration:
                 if remaining <= 0.0:
                     break
                 self._changed.wait(remaining)
-            return self._intrinsics
+            return self._calibration
 
     def _fits(self, width: int, height: int) -> bool:
         if not self._received:
             return False
-        return self._intrinsics is None or (self._intrinsics.width, self._intrinsics.height) == (width, height)
+        if self._calibration is None:
+            return True
+        camera = self._calibration.intrinsics
+        return (camera.width, camera.height) == (width, height)

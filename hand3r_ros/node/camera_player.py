@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import rclpy
 from geometry_msgs.msg import PoseStamped
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -32,6 +30,7 @@ from hand3r_ros.node.demo.frame_sources import (
 )
 from hand3r_ros.node.demo.player_parameters import PlayerParameters
 from hand3r_ros.node.demo.read_ahead import ReadAhead
+from hand3r_ros.node.demo.running import run_demo_node
 from hand3r_ros.node.parameter_fields import ParameterError
 
 RENDERED_FRAMES = 100
@@ -139,6 +138,10 @@ class CameraPlayer(Node):
         self._timer = self.create_timer(POLL_SECONDS, self._wait)
         self.get_logger().info(f'camera player: {source.description}')
 
+    def finish(self) -> int:
+        """All is said already."""
+        return 0
+
     def close(self) -> None:
         """Stop the thread that prepares frames."""
         self._read_ahead.close()
@@ -201,22 +204,7 @@ class CameraPlayer(Node):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; the exit code is 2 when the parameters or the source are unusable."""
-    rclpy.init(args=arguments)
-    node = None
-    try:
-        node = CameraPlayer()
-        rclpy.spin_until_future_complete(node, node.done)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (ParameterError, SourceError) as error:
-        print(f'camera_player: {error}', file=sys.stderr)
-        return 2
-    finally:
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run_demo_node('camera_player', CameraPlayer, arguments, (ParameterError, SourceError))
 
 
 if __name__ == '__main__':

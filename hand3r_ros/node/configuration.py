@@ -13,7 +13,7 @@ from hand3r_ros.online.config import (
     SmoothingConfig,
 )
 
-_DETECTORS = {'topic': 'given', 'none': 'given', 'mediapipe': 'mediapipe'}
+_DETECTORS = {'auto': 'auto', 'topic': 'given', 'network': 'network', 'mediapipe': 'mediapipe', 'none': 'given'}
 
 
 def reconstructor_config(parameters: NodeParameters) -> ReconstructorConfig:
@@ -25,6 +25,8 @@ def reconstructor_config(parameters: NodeParameters) -> ReconstructorConfig:
         mano_path=Path(parameters.mano_dir).expanduser() if parameters.mano_dir else None,
         device=parameters.device,
         precision=parameters.precision,
+        state_update=parameters.state_update,
+        reset_interval=parameters.reset_interval,
         pose_source=parameters.pose_source,
         max_hands=parameters.max_hands,
         fallback_focal=parameters.fallback_focal_px,

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
 from geometry_msgs.msg import PoseStamped
 from lifecycle_msgs.msg import TransitionEvent
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
@@ -26,6 +24,7 @@ from hand3r_ros.node.demo.accuracy import measure
 from hand3r_ros.node.demo.collector import Collector
 from hand3r_ros.node.demo.declaring import declare_parameters
 from hand3r_ros.node.demo.run_picture import draw_run
+from hand3r_ros.node.demo.running import run_demo_node
 from hand3r_ros.node.demo.summary import Summary, as_numbers, as_text, summarize
 from hand3r_ros.node.parameter_fields import Changes, ParameterError, parameter
 from hand3r_ros.visualization.picture import save_picture
@@ -161,6 +160,9 @@ class DemoMonitor(Node):
         print(text, flush=True)
         return 0
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def _write(self, folder: Path, summary: Summary) -> dict[str, str]:
         """Write the picture and the numbers; gives what is where."""
         places = {'recording': self.parameters.recording} if self.parameters.recording else {}
@@ -174,22 +176,7 @@ class DemoMonitor(Node):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; ended early (Ctrl-C) it still sums up what it has seen."""
-    rclpy.init(args=arguments)
-    node = None
-    try:
-        node = DemoMonitor()
-        rclpy.spin_until_future_complete(node, node.done)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except ParameterError as error:
-        print(f'demo_monitor: {error}', file=sys.stderr)
-        return 2
-    try:
-        return node.finish() if node is not None else 0
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
+    return run_demo_node('demo_monitor', DemoMonitor, arguments, (ParameterError,))
 
 
 if __name__ == '__main__':

@@ -5,26 +5,28 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from rclpy.clock import Clock
 from std_msgs.msg import Header
 
 from hand3r_msgs.msg import Hand3RStatus
-from hand3r_ros.geometry import Intrinsics
 from hand3r_ros.node import messages
 from hand3r_ros.node.accounting import Accounting
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.node.image_decoding import ImageDecodingError, RgbImage, decode_compressed_image, decode_image
 from hand3r_ros.node.inputs import Inputs
+from hand3r_ros.node.lens import Calibration, Undistorter
 from hand3r_ros.node.outputs import Outputs
-from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict, stamp_nanoseconds
 from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.mapping import MapCloud
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
+from hand3r_ros.online.session import Session
 
 
 class _RejectedError(Exception):
@@ -62,6 +64,7 @@ class FrameProcessor:
         self._stamps = StampGuard()
         self._session_id = reconstructor.session_id
         self._image_size: tuple[int, int] | None = None
+        self._undistorter: Undistorter | None = None
         self._world_header = Header(frame_id=parameters().world_frame)
         self._map_changed = False
         self._map_published_at = -float('inf')
@@ -97,6 +100,22 @@ class FrameProcessor:
             self._outputs.publish_status(self.status())
             return self._session_id
 
+    def save_state(self, path: Path) -> Session:
+        """Write the session to a file and give it; raises OSError."""
+        return self._reconstructor.save_state(path)
+
+    def load_state(self, path: Path) -> Session:
+        """Go on from a saved session, which is given back; raises ``StateFileError``, nothing has changed then."""
+        with self._lock:
+            session = self._reconstructor.load_state(path)
+            self._stamps.forget()
+            self._image_size = None
+            self._note_session()
+            self._map_changed = True
+            self._report = messages.FrameReport(header=Header(), session_id=self._session_id)
+            self._outputs.publish_status(self.status())
+            return session
+
     def reconfigure(self, config: ReconstructorConfig) -> None:
         """Apply changed settings; raises ValueError for those that cannot be applied."""
         with self._lock:
@@ -126,17 +145,22 @@ class FrameProcessor:
             return
         image = self._decode(message)
         self._check_stamp(stamp_ns, parameters)
-        decoded = time.monotonic()
+        decode_seconds = time.monotonic() - began
         header = self._camera_header(message.header)
+        calibration = self._calibration(image, parameters)
+        undistorter = self._undistorter_of(calibration)
+        detections = self._detections(stamp_ns, parameters)
         frame = CameraFrame(
-            image=image,
+            image=image if undistorter is None else undistorter.image(image),
             stamp_ns=stamp_ns,
-            intrinsics=self._calibration(image, parameters),
-            detections=self._detections(stamp_ns, parameters),
+            intrinsics=None if calibration is None else calibration.intrinsics,
+            detections=detections if undistorter is None or detections is None else undistorter.detections(detections),
             T_world_camera=self._known_pose(header.frame_id, stamp_ns, parameters),
         )
         result = self._reconstruct(frame)
-        self._publish(result, header, parameters, decoded - began)
+        if undistorter is not None:
+            result = undistorter.result_in_raw_image(result)
+        self._publish(result, header, parameters, decode_seconds)
 
     def _is_too_old(self, stamp_ns: int, parameters: NodeParameters) -> bool:
         age = (self._clock.now().nanoseconds - stamp_ns) / NANOSECONDS
@@ -170,32 +194,43 @@ class FrameProcessor:
         )
         return messages.header(header.stamp, FALLBACK_CAMERA_FRAME)
 
-    def _calibration(self, image: RgbImage, parameters: NodeParameters) -> Intrinsics | None:
+    def _calibration(self, image: RgbImage, parameters: NodeParameters) -> Calibration | None:
         if not parameters.use_camera_info:
             return None
         height, width = image.shape[:2]
         may_wait = self._image_size != (width, height) and self._is_published(self._inputs.calibration_topic)
         self._image_size = (width, height)
         timeout = parameters.calibration_wait if may_wait else 0.0
-        intrinsics = self._inputs.calibration.wait_for(width, height, timeout)
-        if intrinsics is not None and (intrinsics.width, intrinsics.height) != (width, height):
+        calibration = self._inputs.calibration.wait_for(width, height, timeout)
+        if calibration is None:
+            return None
+        camera = calibration.intrinsics
+        if (camera.width, camera.height) != (width, height):
             self._accounting.reject(
                 self._inputs.calibration_topic,
                 'calibration of another size',
-                f'calibration is for {intrinsics.width}x{intrinsics.height}, the image has {width}x{height}; '
+                f'calibration is for {camera.width}x{camera.height}, the image has {width}x{height}; '
                 'going on uncalibrated',
             )
             return None
-        return intrinsics
+        return calibration
+
+    def _undistorter_of(self, calibration: Calibration | None) -> Undistorter | None:
+        """None for images without distortion; the maps of the camera in use are kept."""
+        if calibration is None or calibration.lens is None:
+            return None
+        if self._undistorter is None or self._undistorter.calibration != calibration:
+            self._undistorter = Undistorter(calibration.intrinsics, calibration.lens)
+        return self._undistorter
 
     def _detections(self, stamp_ns: int, parameters: NodeParameters) -> tuple[HandDetection, ...] | None:
         if parameters.detector == 'none':
             return ()
-        if parameters.detector != 'topic':
+        if parameters.detector not in DETECTORS_WITH_TOPIC:
             return None
         may_wait = self._is_published(self._inputs.detections_topic)
         detections = self._inputs.detections.wait_for(stamp_ns, parameters.detections.wait if may_wait else 0.0)
-        if detections is None:
+        if detections is None and (may_wait or parameters.detector == 'topic'):
             self._accounting.count('without_detections')
         return detections
 

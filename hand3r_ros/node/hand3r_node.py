@@ -28,7 +28,9 @@ from hand3r_ros.node.mailbox import Mailbox
 from hand3r_ros.node.outputs import Outputs
 from hand3r_ros.node.parameter_server import ParameterServer
 from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.qos import QosOverrideError
 from hand3r_ros.node.services import Services
+from hand3r_ros.node.state_saving import first_state
 from hand3r_ros.node.subscriptions import IMAGE_TOPICS, Subscriptions
 from hand3r_ros.node.transforms import TransformLookup
 from hand3r_ros.node.worker import Worker
@@ -75,7 +77,7 @@ class Hand3RNode(LifecycleNode):
     Subscribes: image (or image/compressed), camera_info, detections, and /tf where a parameter asks for it.
     Publishes: TF, ~/hands, ~/hands/<side>/wrist_pose, ~/points, ~/map, ~/camera_pose, ~/markers, ~/hand_topology,
     ~/depth/image, ~/depth/camera_info, ~/status, /diagnostics.
-    Services: ~/reset, ~/enable, ~/save_map. Parameters: ``parameters.py``.
+    Services: ~/reset, ~/enable, ~/save_map, ~/save_state, ~/load_state. Parameters: ``parameters.py``.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -114,10 +116,15 @@ class Hand3RNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Begin to take images."""
+        """Begin to take images; FAILURE says why in one line."""
         result = super().on_activate(state)
         assert self._configured is not None  # the state machine allows activate only after configure
-        self._start(self._configured)
+        try:
+            self._start(self._configured)
+        except QosOverrideError as error:
+            self.get_logger().error(f'cannot activate: {error}')
+            super().on_deactivate(state)
+            return TransitionCallbackReturn.FAILURE
         self._lifecycle_label = 'active'
         self.get_logger().info(f'active, waiting for images on {self._image_topic()}')
         return result
@@ -153,6 +160,9 @@ class Hand3RNode(LifecycleNode):
         reconstructor, hand_model = build_reconstructor(config), load_hand_model(config)
         if parameters.warmup:
             reconstructor.warm_up()
+        if (state_file := first_state(parameters)) is not None:
+            reconstructor.load_state(state_file)
+            self.get_logger().info(f'the session in {state_file} goes on')
         inputs = self._make_inputs(parameters)
         outputs = Outputs(self, hand_model, self._lookup_base)
         processor = FrameProcessor(
@@ -183,12 +193,12 @@ class Hand3RNode(LifecycleNode):
         )
 
     def _start(self, configured: _Configured) -> None:
+        mailbox: Mailbox[Any] = Mailbox(discarded=lambda: self._accounting.count('dropped'))
+        subscriptions = Subscriptions(self, self._parameters_now(), self._accounting, mailbox, configured.inputs)
         configured.outputs.publish_topology()
-        mailbox: Mailbox[Any] = Mailbox()
         processor = configured.processor
         worker = Worker(mailbox, processor.process, self._on_worker_error, processor.publish_map_if_due)
         worker.start()
-        subscriptions = Subscriptions(self, self._parameters_now(), self._accounting, mailbox, configured.inputs)
         self._running = _Running(subscriptions, worker)
 
     def _stop(self) -> None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import rclpy
 from geometry_msgs.msg import PoseStamped
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from hand3r_msgs.msg import Hand3RStatus, HandMeshArray, HandTopology
@@ -21,6 +20,7 @@ from hand3r_ros.node import messages, messages_hands, messages_scene
 from hand3r_ros.node.calibration import CalibrationError, intrinsics_from_camera_info
 from hand3r_ros.node.demo.collector import Newest
 from hand3r_ros.node.demo.declaring import declare_parameters
+from hand3r_ros.node.demo.running import run_demo_node
 from hand3r_ros.node.image_decoding import ImageDecodingError, decode_image
 from hand3r_ros.node.parameter_fields import Changes, ParameterError, parameter
 from hand3r_ros.node.stamps import stamp_nanoseconds
@@ -55,6 +55,7 @@ class LiveViewer(Node):
     def __init__(self) -> None:
         super().__init__('live_viewer')
         self.parameters = declare_parameters(self, ViewerParameters)
+        self.done: Future = Future()  # never: it serves until it is ended
         self._scene = LiveScene(self.parameters.port, self.parameters.host, self.parameters.point_size)
         self._new: dict[str, Any] = {}  # newest message by topic, until it is shown
         self._images: Newest[Any] = Newest(10)
@@ -66,6 +67,10 @@ class LiveViewer(Node):
         self._subscribe()
         self.create_timer(1.0 / self.parameters.rate, self._show_news)
         self.get_logger().info(f'live view: open {self._scene.address} in a browser')
+
+    def finish(self) -> int:
+        """There is nothing to sum up."""
+        return 0
 
     def close(self) -> None:
         """Stop serving."""
@@ -177,22 +182,7 @@ class LiveViewer(Node):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    rclpy.init(args=arguments)
-    node = None
-    try:
-        node = LiveViewer()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (ParameterError, OSError) as error:
-        print(f'live_viewer: {error}', file=sys.stderr)
-        return 2
-    finally:
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run_demo_node('live_viewer', LiveViewer, arguments, (ParameterError, OSError))
 
 
 if __name__ == '__main__':

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Item = TypeVar('Item')
 
 
 class Mailbox(Generic[Item]):
-    """Hands the newest item of one thread to another; an item that was not taken yet is replaced."""
+    """Hands the newest item of one thread to another; an item that was not taken yet is replaced.
 
-    def __init__(self) -> None:
+    ``discarded`` is called for every item that was put but will never be taken, so that what goes in and what comes
+    out add up.
+    """
+
+    def __init__(self, discarded: Callable[[], None] = lambda: None) -> None:
+        self._discarded = discarded
         self._condition = threading.Condition()
         self._item: Item | None = None
         self._closed = False
 
-    def put(self, item: Item) -> bool:
-        """Leave ``item`` for the reader; True when an item that nobody had taken was replaced (dropped)."""
+    def put(self, item: Item) -> None:
+        """Leave ``item`` for the reader, in place of one that nobody has taken yet."""
         with self._condition:
             if self._closed:
-                return False
-            replaced = self._item is not None
+                self._discarded()
+                return
+            self._discard()
             self._item = item
             self._condition.notify()
-            return replaced
 
     def take(self, timeout: float) -> Item | None:
         """Wait up to ``timeout`` seconds for an item; None when there was none or the mailbox was closed."""
@@ -39,16 +45,10 @@ class Mailbox(Generic[Item]):
             item, self._item = self._item, None
             return item
 
-    def clear(self) -> bool:
-        """Throw a waiting item away; True when there was one."""
-        with self._condition:
-            waiting, self._item = self._item is not None, None
-            return waiting
-
     def close(self) -> None:
         """Throw a waiting item away, refuse new ones and wake the reader."""
         with self._condition:
-            self._item = None
+            self._discard()
             self._closed = True
             self._condition.notify_all()
 
@@ -57,3 +57,8 @@ class Mailbox(Generic[Item]):
         """True after :meth:`close`."""
         with self._condition:
             return self._closed
+
+    def _discard(self) -> None:
+        if self._item is not None:
+            self._item = None
+            self._discarded()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hand3r_ros.node.confined_paths import confined_path
 from hand3r_ros.online.mapping import MapCloud
 
 _VERTEX = np.dtype([('xyz', '<f4', 3), ('rgb', 'u1', 3)])
@@ -23,28 +24,9 @@ end_header
 """
 
 
-class MapPathError(ValueError):
-    """The path is not one the map may be written to."""
-
-
 def map_path(directory: str, requested: str) -> Path:
-    """The file below ``directory`` that ``requested`` names; ``.ply`` is appended where it has no suffix.
-
-    Raises:
-        MapPathError: it leads out of the folder (also through links), is empty, or has another suffix.
-
-    """
-    root = Path(directory).expanduser().resolve()
-    if not requested.strip() or '\0' in requested:
-        raise MapPathError('path is empty or holds a NUL; give a file name such as scene.ply')
-    path = (root / requested).resolve()
-    if not path.suffix:
-        path = path.with_name(path.name + '.ply').resolve()
-    if not path.is_relative_to(root) or path == root:
-        raise MapPathError(f"path '{requested}' leads out of {root} (parameter map.directory)")
-    if path.suffix.lower() != '.ply':
-        raise MapPathError(f"path '{requested}' must end in .ply")
-    return path
+    """The PLY file below ``directory`` that a service call names; raises ``ConfinedPathError``."""
+    return confined_path(directory, requested, '.ply', 'map.directory')
 
 
 def save_ply(path: Path, cloud: MapCloud, frame: str) -> int:

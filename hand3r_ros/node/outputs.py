@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 from tf2_ros import TransformBroadcaster
 
@@ -13,31 +12,30 @@ from hand3r_msgs.msg import Hand3RStatus
 from hand3r_ros.hand_model.data import HandModelData
 from hand3r_ros.node import frames, messages_scene, topics
 from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.qos import create_overridable, reliable
 from hand3r_ros.node.result_messages import Moment, ResultMessages
 from hand3r_ros.node.topics import OUTPUT_TOPICS, OutputTopic
 from hand3r_ros.online.mapping import MapCloud
 from hand3r_ros.online.results import FrameResult
 
 
-def reliable(depth: int = 1, keep_for_late_joiners: bool = False) -> QoSProfile:
-    """QoS of the outputs: reliable serves both kinds of subscribers."""
-    durability = DurabilityPolicy.TRANSIENT_LOCAL if keep_for_late_joiners else DurabilityPolicy.VOLATILE
-    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
-
-
 class Outputs:
-    """All publishers between configure and cleanup; ``publish_*`` build only what somebody wants."""
+    """All publishers between configure and cleanup; ``publish_*`` build only what somebody wants.
+
+    Raises :class:`QosOverrideError` when a user's QoS is refused; nothing is left over then.
+    """
 
     def __init__(self, node: LifecycleNode, hand_model: HandModelData, lookup_base: frames.BaseLookup) -> None:
         self._node = node
         self._messages = ResultMessages(hand_model, lookup_base)
         self._broadcaster = TransformBroadcaster(node)
-        self._publishers: dict[OutputTopic, LifecyclePublisher] = {
-            topic: node.create_lifecycle_publisher(
-                topic.message_type, topic.name, reliable(topic.depth, keep_for_late_joiners=topic.latched)
-            )
-            for topic in OUTPUT_TOPICS
-        }
+        self._publishers: dict[OutputTopic, LifecyclePublisher] = {}
+        try:
+            for topic in OUTPUT_TOPICS:
+                self._publishers[topic] = self._create(topic)
+        except Exception:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Destroy every publisher."""
@@ -75,6 +73,13 @@ class Outputs:
     def forget_session(self) -> None:
         """The world frame is another one from now on: begin a new camera path, at once."""
         self._messages.forget_session()
+
+    def _create(self, topic: OutputTopic) -> LifecyclePublisher:
+        create, qos = self._node.create_lifecycle_publisher, reliable(topic.depth, keep_for_late_joiners=topic.latched)
+        if not topic.overridable:
+            return create(topic.message_type, topic.name, qos)
+        full_name = self._node.resolve_topic_name(topic.name)
+        return create_overridable(create, topic.message_type, topic.name, qos, topic=full_name)
 
     def _wanted(self, topic: OutputTopic) -> bool:
         return bool(self._publishers[topic].get_subscription_count() > 0)

@@ -13,6 +13,10 @@ FIXED = Changes.NEVER
 SETUP = Changes.UNCONFIGURED
 
 
+DETECTORS_WITH_TOPIC = ('auto', 'topic')
+"""Values of ``detector`` with which the topic of hand boxes is listened to."""
+
+
 @dataclass(frozen=True)
 class DetectionParameters:
     """Group ``detections``: boxes of hands in the image."""
@@ -23,7 +27,8 @@ class DetectionParameters:
     )
     wait: float = parameter(
         0.1,
-        'Seconds an image waits for its detections (same stamp) when detector is topic and somebody publishes them',
+        'Seconds an image waits for its detections (same stamp) when detector is topic or auto and somebody publishes '
+        'them',
         minimum=0.0,
         maximum=5.0,
     )
@@ -149,13 +154,6 @@ class NodeParameters:
     image_transport: str = parameter(
         'raw', 'raw: topic image (Image); compressed: topic image/compressed', SETUP, choices=('raw', 'compressed')
     )
-    image_reliability: str = parameter(
-        'best_effort',
-        'QoS of the image subscription. reliable needs a reliable publisher, but with the default kernel buffers '
-        'best-effort images of more than some 100 kB are lost between processes',
-        SETUP,
-        choices=('best_effort', 'reliable'),
-    )
     max_image_age: float = parameter(
         0.0, 'Skip images older than this when their turn comes, s; 0: take every age', minimum=0.0, maximum=3600.0
     )
@@ -184,10 +182,11 @@ class NodeParameters:
     )
 
     detector: str = parameter(
-        'topic',
-        'Where hand boxes come from: topic detections, MediaPipe, or nowhere',
+        'auto',
+        "Where hand boxes come from: topic detections, the network's own detection head, MediaPipe, nowhere (none), or "
+        "the topic for images it has boxes for and else the network's head where the weights have one (auto)",
         SETUP,
-        choices=('topic', 'mediapipe', 'none'),
+        choices=('auto', 'topic', 'network', 'mediapipe', 'none'),
     )
     max_hands: int = parameter(2, 'Hands per image at most, best scores first', SETUP, minimum=0, maximum=16)
     pose_source: str = parameter(
@@ -196,6 +195,28 @@ class NodeParameters:
         'the weights recommend (auto)',
         SETUP,
         choices=('auto', 'network', 'geometric', 'tf'),
+    )
+    state_update: str = parameter(
+        'cut3r',
+        'How a frame rewrites the recurrent state: all of it (cut3r), or each part as far as it attends to the image '
+        '(ttt3r), which forgets long streams more slowly',
+        choices=('cut3r', 'ttt3r'),
+    )
+    reset_interval: int = parameter(
+        0,
+        'Begin the recurrent state anew every n images, in the same world and session; 0: never (TTT3R: 50 or 100)',
+        minimum=0,
+        maximum=100_000,
+    )
+    state_directory: str = parameter(
+        '~/.ros/hand3r_states',
+        'Folder of ~/save_state and ~/load_state; paths that lead out of it are refused',
+        SETUP,
+    )
+    state_file: str = parameter(
+        '',
+        'Go on from this saved session, in its world frame; absolute or below state_directory. Empty: a new world',
+        SETUP,
     )
     tf_timeout: float = parameter(
         0.1, 'Seconds to wait for a transform (pose_source tf, base_frame)', minimum=0.0, maximum=5.0

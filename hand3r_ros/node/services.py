@@ -1,4 +1,4 @@
-"""The node's services: ~/reset, ~/enable and ~/save_map."""
+"""The node's services: ~/reset, ~/enable, ~/save_map, and those of ``state_saving``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
 from hand3r_msgs.srv import SaveMap
+from hand3r_ros.node.confined_paths import ConfinedPathError
 from hand3r_ros.node.frame_processor import FrameProcessor
-from hand3r_ros.node.map_saving import MapPathError, map_path, save_ply
+from hand3r_ros.node.map_saving import map_path, save_ply
 from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.state_saving import StateServices
 
 
 class Services:
@@ -32,6 +34,7 @@ class Services:
             node.create_service(Trigger, '~/reset', self._on_reset),
             node.create_service(SetBool, '~/enable', self._on_enable),
             node.create_service(SaveMap, '~/save_map', self._on_save_map),
+            *StateServices(node, processor, parameters).services,
         ]
 
     def close(self) -> None:
@@ -56,7 +59,7 @@ class Services:
         try:
             path = map_path(parameters.map.directory, request.path)
             points = save_ply(path, self._processor.map_snapshot(), parameters.world_frame)
-        except (MapPathError, OSError) as error:
+        except (ConfinedPathError, OSError) as error:
             self._node.get_logger().warning(f'~/save_map: {error}')
             response.success, response.message, response.points = False, str(error), 0
             return response

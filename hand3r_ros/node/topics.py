@@ -20,15 +20,16 @@ class OutputTopic:
     message_type: type
     depth: int = 1
     latched: bool = False  # transient local
+    overridable: bool = False  # users may set its QoS by parameters qos_overrides.<topic>.publisher....
 
 
-HANDS = OutputTopic('~/hands', HandMeshArray, depth=5)
+HANDS = OutputTopic('~/hands', HandMeshArray, depth=5, overridable=True)
 WRIST_POSES = {
     HandSide.LEFT: OutputTopic('~/hands/left/wrist_pose', PoseStamped),
     HandSide.RIGHT: OutputTopic('~/hands/right/wrist_pose', PoseStamped),
 }
-POINTS = OutputTopic('~/points', PointCloud2)
-MAP = OutputTopic('~/map', PointCloud2, latched=True)
+POINTS = OutputTopic('~/points', PointCloud2, overridable=True)
+MAP = OutputTopic('~/map', PointCloud2, latched=True, overridable=True)
 CAMERA_POSE = OutputTopic('~/camera_pose', PoseStamped, depth=5)
 MARKERS = OutputTopic('~/markers', MarkerArray)
 HAND_TOPOLOGY = OutputTopic('~/hand_topology', HandTopology, latched=True)

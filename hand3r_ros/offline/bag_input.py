@@ -39,7 +39,7 @@ class BagInput:
         """
         self._path, self._rectified = path, rectified
         with self._opened() as reader:
-            self.topics = wanted.chosen({c.topic: c.msgtype for c in reader.connections}, path)
+            self.topics = wanted.chosen({c.topic: c.msgtype for c in reader.connections if c.msgcount}, path)
             self._count = sum(c.msgcount for c in reader.connections if c.topic == self.topics.image)
 
     @property

@@ -26,7 +26,7 @@ class BagTopics:
     transforms: tuple[str, ...] = ()
 
     def chosen(self, types: Mapping[str, str], path: Path) -> BagTopics:
-        """The topics to read, from the types of all topics of the recording.
+        """The topics to read, from the types of all topics of the recording that have messages.
 
         Raises:
             InputError: a named topic is missing or of another type, or several image topics fit.
@@ -64,7 +64,9 @@ class BagTopics:
         topic = topic if topic.startswith('/') else f'/{topic}'
         if topic not in types:
             fitting = ', '.join(sorted(name for name, kind in types.items() if kind in kinds)) or 'none'
-            raise InputError(f'{option} {topic} is not in recording {path}; topics of a fitting type: {fitting}')
+            raise InputError(
+                f'{option} {topic} is not in recording {path} or has no messages; topics of a fitting type: {fitting}'
+            )
         if types[topic] not in kinds:
             raise InputError(f'{option} {topic} is of type {types[topic]}, not {" or ".join(kinds)}')
         return topic

@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hand3r_ros.hand_model.data import HandModelData
+from hand3r_ros.offline.asked_detector import AskedDetector
 from hand3r_ros.offline.errors import RunError
 from hand3r_ros.offline.frame_step import FrameStepper, Step
 from hand3r_ros.offline.inputs import InputImage
@@ -22,6 +23,7 @@ from hand3r_ros.offline.settings import RunSettings
 from hand3r_ros.offline.stopping import stop_on_signals
 from hand3r_ros.offline.tally import Tally
 from hand3r_ros.offline.work_folder import WorkFolder
+from hand3r_ros.online.detection.base import DetectorUnavailableError
 from hand3r_ros.online.factory import load_hand_model
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 
@@ -37,7 +39,7 @@ def run_offline(settings: RunSettings) -> int:
     with disk_errors(work.path):
         progress = work.open(identity(settings, prepared), settings.overwrite)
     try:
-        reconstructor, detector = build(prepared.config)
+        reconstructor, detector = _build(prepared)
         stepper = FrameStepper(
             reconstructor, prepared.companions, prepared.parameters, settings.node_name, settings.map_seconds
         )
@@ -45,6 +47,13 @@ def run_offline(settings: RunSettings) -> int:
         return _run(settings, prepared, run, reconstructor)
     finally:
         work.close()
+
+
+def _build(prepared: Prepared) -> tuple[OnlineReconstructor, AskedDetector | None]:
+    try:
+        return build(prepared.config)
+    except DetectorUnavailableError as error:
+        raise RunError(f'{error}; hand3r run offers --detector none, and topic for recordings with boxes') from error
 
 
 def _run(settings: RunSettings, prepared: Prepared, run: OfflineRun, reconstructor: OnlineReconstructor) -> int:
@@ -58,7 +67,11 @@ def _run(settings: RunSettings, prepared: Prepared, run: OfflineRun, reconstruct
             complete = run.process(images, audience.see, stop_asked)
         audience.end_of_images()
         if not complete:
-            print(f'stopped after {run.tally.next_image} images; the same command goes on from there', file=sys.stderr)
+            print(
+                f'stopped after {run.tally.next_image} images; the same command, without --overwrite, goes on from '
+                'there',
+                file=sys.stderr,
+            )
             return 130
         messages = run.write_result()
         prefix = f'/{settings.node_name.strip("/")}'
@@ -140,7 +153,8 @@ def _check_out(settings: RunSettings) -> None:
         raise RunError(f'--out {out}: results are MCAP; give FILE{SINGLE_FILE}, or a name without suffix for a folder')
     if _same(out, settings.input):
         raise RunError(f'--out {out} is the input')
-    if out.exists() and not settings.overwrite:
+    # An unfinished run was begun with the permission to replace what is there.
+    if out.exists() and not settings.overwrite and not WorkFolder(out).holds_a_run:
         raise RunError(f'--out {out} exists already; give another name, or --overwrite to replace it')
     if out.is_dir() and any(out.iterdir()) and not (out / 'metadata.yaml').is_file():
         raise RunError(f'--out {out} is a folder with other things in it, which is never replaced')

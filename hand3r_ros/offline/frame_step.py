@@ -12,7 +12,7 @@ from tf2_msgs.msg import TFMessage
 
 from hand3r_ros.geometry import Array, Intrinsics
 from hand3r_ros.node import messages, messages_scene, topics
-from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.result_messages import Moment, ResultMessages
 from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict
 from hand3r_ros.node.topics import OutputTopic
@@ -100,6 +100,10 @@ class FrameStepper:
         """The message that comes first."""
         return self.topic_name(topics.HAND_TOPOLOGY), self.builder.topology(messages.time_from_nanoseconds(stamp_ns))
 
+    def has_map_of(self, log_ns: int) -> bool:
+        """Whether the map was written with the image of this log time."""
+        return self._map_ns > 0 and self.map_due_ns == log_ns + self._map_ns
+
     def map_message(self, stamp_ns: int) -> tuple[str, Any]:
         """The whole map as of now."""
         header = messages.header(messages.time_from_nanoseconds(stamp_ns), self._parameters.world_frame)
@@ -164,7 +168,7 @@ class FrameStepper:
     def _detections(self, image: InputImage, tally: Tally) -> tuple[HandDetection, ...] | None:
         if self._parameters.detector == 'none':
             return ()
-        if self._parameters.detector != 'topic':
+        if self._parameters.detector not in DETECTORS_WITH_TOPIC:
             return None
         found = (self._companions.detections or {}).get(image.stamp_ns)
         if found is None:

@@ -29,7 +29,7 @@ class PartWriter:
     """Writes messages of the given topics into a new rosbag2 folder."""
 
     def __init__(self, folder: Path, topics: Iterable[tuple[str, type, int, bool]]) -> None:
-        """Opens the folder, which must not exist.
+        """Opens the folder, which must not exist. A topic becomes part of it with its first message.
 
         Args:
             folder: holds ``<its name>.mcap`` and ``metadata.yaml`` when it is closed.
@@ -37,15 +37,16 @@ class PartWriter:
 
         """
         self._writer = _open_writer(folder)
-        self._connections = {
-            name: self._writer.add_connection(
-                name, type_name(class_), typestore=type_store(), offered_qos_profiles=[_qos(depth, latched)]
-            )
-            for name, class_, depth, latched in topics
-        }
+        self._topics = {name: (class_, depth, latched) for name, class_, depth, latched in topics}
+        self._connections: dict[str, Connection] = {}
 
     def write(self, topic: str, log_ns: int, message: Any) -> None:
         """Append one message."""
+        if topic not in self._connections:
+            class_, depth, latched = self._topics[topic]
+            self._connections[topic] = self._writer.add_connection(
+                topic, type_name(class_), typestore=type_store(), offered_qos_profiles=[_qos(depth, latched)]
+            )
         self._writer.write(self._connections[topic], log_ns, to_cdr(message))
 
     def close(self) -> None:

@@ -145,7 +145,7 @@ class OfflineRun:
             self._work.remove()
             raise RunError(f'none of {seen} images could be used: {reasons}' if seen else 'no image was selected')
         part = self._open_part(self.tally.next_image)
-        if self._stepper.publishes_map:
+        if self._stepper.publishes_map and not self._stepper.has_map_of(self._memory.last_log_ns):
             final_map = self._stepper.map_message(self._memory.last_stamp_ns)
             part.write(*self._at(self._memory.last_log_ns, final_map))
         self.tally.finished = True

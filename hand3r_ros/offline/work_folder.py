@@ -28,6 +28,7 @@ class WorkFolder:
         self.path = out.with_name(out.name + '.partial')
         self.parts: list[str] = []
         self._snapshot = ''
+        self._settings: dict[str, Any] = {}
         self._lock: TextIO | None = None
 
     @property
@@ -39,6 +40,11 @@ class WorkFolder:
     def part_paths(self) -> list[Path]:
         """All finished parts in order."""
         return [self.path / part for part in self.parts]
+
+    @property
+    def holds_a_run(self) -> bool:
+        """Whether an unfinished run can go on here."""
+        return (self.path / PROGRESS).exists()
 
     def open(self, settings: Mapping[str, Any], overwrite: bool) -> dict[str, Any] | None:
         """Creates or takes over the folder; gives the progress that was stored, None for a new run.

@@ -71,8 +71,9 @@ class PlacementConfig:
     for depth; works without fusion weights. 'auto': the network's where it has the head, else 'aligned'."""
     min_scene_points: int = 30
     """'aligned' keeps the depth that the apparent size gives when fewer scene points lie on the hand."""
-    max_depth_correction: float = 2.0
-    """'aligned' looks for depths that differ from that of the apparent size by at most this factor."""
+    max_depth_correction: float = 1.33
+    """'aligned' looks for depths that differ from that of the apparent size by at most this factor. Hands differ in size
+    by less; a scene that differs by more shows what hides the hand."""
     min_agreement: float = 0.15
     """'aligned' keeps the depth of the apparent size when a smaller share of the scene points on the hand agrees."""
 
@@ -195,7 +196,7 @@ class ReconstructorConfig:
         _require_choice('hand_model', self.hand_model, HAND_MODELS)
         _require_choice('precision', self.precision, PRECISIONS)
         _require_choice('state_update', self.state_update, STATE_UPDATES)
-        _require_range('reset_interval', self.reset_interval, 0, 1_000_000_000)
+        _require_range('reset_interval', self.reset_interval, 0, 100_000)
         _require_choice('pose_source', self.pose_source, POSE_SOURCES)
         _require(_is_device(self.device), 'device', "'auto', 'cpu', 'cuda' or 'cuda:<n>'", self.device)
         _require_range('max_hands', self.max_hands, 0, 100)

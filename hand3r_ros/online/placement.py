@@ -1,13 +1,14 @@
 """Hands from the network's numbers to metric meshes in the camera frame.
 
 The wrist position comes from the network's translation head, or ("aligned") from geometry alone: HaMeR's crop camera
-gives the direction and, through the apparent size, a first distance; the predicted scene points that lie on the
-hand's visible surface then give the distance that fits the scene.
+says where the hand appears, which with the true focal length gives a direction and, through the apparent size, a first
+distance; the predicted scene points on the hand's visible surface then give the distance that fits the scene
+(``scene_alignment``). Every hand says what its place rests on (``HandPlacement``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,27 +20,22 @@ from hand3r_ros.geometry import Intrinsics, make_transform, project_points, tran
 from hand3r_ros.hand_model.layer import HandLayer, HandMesh
 from hand3r_ros.hand_model.mirror import mirror_rotations
 from hand3r_ros.hand_model.sides import HandSide
-from hand3r_ros.network.hand.camera import full_image_translation, mirror_crop_camera
+from hand3r_ros.network.hand.camera import (
+    full_image_translation,
+    mirror_crop_camera,
+    perspective_translation,
+    project_to_crop,
+)
 from hand3r_ros.network.hand.crop import HandCrop
 from hand3r_ros.network.types import HandPrediction
 from hand3r_ros.online.config import PlacementConfig
-from hand3r_ros.online.hand_mask import mesh_depth
-from hand3r_ros.online.results import HandDetection, HandResult
+from hand3r_ros.online.results import HandDetection, HandPlacement, HandResult, PlacementSource
+from hand3r_ros.online.scene_alignment import align_to_scene
 
 FloatArray = NDArray[np.floating]
 
 NEAREST_WRIST, FARTHEST_WRIST = 0.03, 20.0
 """Metres in front of the camera; a hand predicted outside of it is no hand."""
-
-_ALIGNMENT_STEPS = 6
-_ALIGNED_WITHIN = 5e-4
-"""Metres."""
-
-_SIZE_UNCERTAINTY = 0.2
-"""Relative standard deviation of a distance from apparent size: hands differ by some 10 %, the network's scale adds."""
-
-_OFFSET_BIN = 0.01
-"""Metres; resolution at which the offset between scene and hand is searched."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +49,17 @@ class PlacedHand:
     hand_pose: FloatArray  # (45,) axis-angle, MANO order
     betas: FloatArray  # (10,)
     rest_root: FloatArray  # (3,) m, wrist joint of the rest pose in model axes, own side
+    placement: HandPlacement | None = None
 
     def moved_to(self, T_camera_wrist: FloatArray) -> PlacedHand:
         """The same hand, carried rigidly to another wrist pose."""
         turn = T_camera_wrist[:3, :3] @ self.T_camera_wrist[:3, :3].T
         old, new = self.T_camera_wrist[:3, 3], T_camera_wrist[:3, 3]
-        return PlacedHand(
-            side=self.side,
+        return replace(
+            self,
             vertices_camera=(self.vertices_camera - old) @ turn.T + new,
             keypoints_camera=(self.keypoints_camera - old) @ turn.T + new,
             T_camera_wrist=T_camera_wrist,
-            hand_pose=self.hand_pose,
-            betas=self.betas,
-            rest_root=self.rest_root,
         )
 
 
@@ -101,14 +95,48 @@ def place_hands(
     is_right = torch.tensor([side == HandSide.RIGHT for side in sides], device=device)
     mesh = _to_cpu(layer(prediction.rotations, prediction.betas, is_right))
     if prediction.translation is not None and config.translation != 'aligned':
-        wrists = _numpy(prediction.translation)
+        wrists, placements = _numpy(prediction.translation), [HandPlacement(PlacementSource.NETWORK)] * len(sides)
     else:
-        wrists = _aligned_wrists(prediction, crops, is_right, mesh, layer, scene, config)
+        wrists, placements = _aligned_wrists(prediction, crops, is_right.cpu(), mesh, layer, scene, config)
     rotations, betas = _numpy(prediction.rotations), _numpy(prediction.betas)
     return [
-        _placed(sides[i], wrists[i], rotations[i], betas[i], mesh, i) if _is_believable(wrists[i]) else None
+        _placed(sides[i], wrists[i], rotations[i], betas[i], mesh, i, placements[i])
+        if _is_believable(wrists[i])
+        else None
         for i in range(len(sides))
     ]
+
+
+def crop_camera_wrists(
+    prediction: HandPrediction, crops: list[HandCrop], is_right: Tensor, mesh: HandMesh, camera: Intrinsics
+) -> FloatArray:
+    """(N, 3) wrist positions in metres from the crop cameras alone, with HaMeR's formula for the model's origin.
+
+    Args:
+        prediction: of the hand stream, right-looking.
+        crops: where each hand was cut out.
+        is_right: [N] bool, on the CPU.
+        mesh: the predicted hands of their own sides, on the CPU.
+        camera: of the source image.
+
+    """
+    cameras = mirror_crop_camera(prediction.crop_camera.cpu(), is_right).double()
+    origin = full_image_translation(cameras, *_crop_places(crops), *_lens(camera))
+    return _numpy(origin) + _numpy(mesh.rest_root)
+
+
+def apparent_wrists(
+    prediction: HandPrediction, crops: list[HandCrop], is_right: Tensor, mesh: HandMesh, camera: Intrinsics
+) -> FloatArray:
+    """(N, 3) wrist positions in metres at which the camera sees the hands where the crop cameras show them.
+
+    As ``crop_camera_wrists``, but in the perspective of the true camera: ``perspective_translation`` says why.
+    """
+    cameras = mirror_crop_camera(prediction.crop_camera.cpu(), is_right).double()
+    center, size = _crop_places(crops)
+    in_crop = project_to_crop((mesh.keypoints + mesh.rest_root[:, None]).double(), cameras)  # [N, 21, 2]
+    pixels = center[:, None] + size[:, None, None] * in_crop
+    return _numpy(perspective_translation(mesh.keypoints.double(), pixels, *_lens(camera)))
 
 
 def hand_result(
@@ -132,6 +160,7 @@ def hand_result(
         hand_pose=hand.hand_pose,
         betas=hand.betas,
         translation=hand.T_camera_wrist[:3, 3] - hand.rest_root,
+        placement=hand.placement,
     )
 
 
@@ -141,7 +170,13 @@ def hand_faces(layer: HandLayer) -> NDArray[np.int64]:
 
 
 def _placed(
-    side: HandSide, wrist: FloatArray, rotations: FloatArray, betas: FloatArray, mesh: HandMesh, index: int
+    side: HandSide,
+    wrist: FloatArray,
+    rotations: FloatArray,
+    betas: FloatArray,
+    mesh: HandMesh,
+    index: int,
+    placement: HandPlacement,
 ) -> PlacedHand:
     own = rotations if side == HandSide.RIGHT else mirror_rotations(rotations)
     return PlacedHand(
@@ -152,6 +187,7 @@ def _placed(
         hand_pose=Rotation.from_matrix(own[1:]).as_rotvec().reshape(-1),
         betas=betas,
         rest_root=_numpy(mesh.rest_root[index]),
+        placement=placement,
     )
 
 
@@ -163,91 +199,32 @@ def _aligned_wrists(
     layer: HandLayer,
     scene: SceneView,
     config: PlacementConfig,
-) -> FloatArray:
-    """(N, 3) wrist positions in metres."""
-    camera = scene.source_intrinsics
-    origin = full_image_translation(
-        mirror_crop_camera(prediction.crop_camera.cpu(), is_right.cpu()).double(),
-        torch.tensor(np.stack([crop.center for crop in crops]), dtype=torch.float64),
-        torch.tensor([crop.size for crop in crops], dtype=torch.float64),
-        torch.tensor([camera.fx, camera.fy], dtype=torch.float64),
-        torch.tensor([camera.cx, camera.cy], dtype=torch.float64),
-    )
-    wrists = _numpy(origin) + _numpy(mesh.rest_root)
-    faces = hand_faces(layer)
-    return np.stack(
-        [
-            align_to_scene(wrist, _numpy(mesh.vertices[i]), faces, scene.depth, scene.intrinsics, config)
-            for i, wrist in enumerate(wrists)
-        ]
-    )
+) -> tuple[FloatArray, list[HandPlacement]]:
+    """(N, 3) wrist positions in metres, and what each rests on."""
+    wrists = apparent_wrists(prediction, crops, is_right, mesh, scene.source_intrinsics)
+    vertices, faces = _numpy(mesh.vertices), hand_faces(layer)
+    placements = []
+    for i, wrist in enumerate(wrists):
+        if not _is_believable(wrist):  # this hand is left out
+            placements.append(HandPlacement(PlacementSource.CROP_CAMERA))
+            continue
+        found = align_to_scene(wrist, vertices[i], faces, scene.depth, scene.intrinsics, config)
+        wrists[i] = found.wrist
+        source = PlacementSource.SCENE if found.on_scene else PlacementSource.CROP_CAMERA
+        placements.append(HandPlacement(source, found.deviation, found.refused))
+    return wrists, placements
 
 
-def align_to_scene(
-    wrist: FloatArray,
-    vertices: FloatArray,
-    faces: NDArray[np.int64],
-    depth: FloatArray,
-    intrinsics: Intrinsics,
-    config: PlacementConfig,
-) -> FloatArray:
-    """Moves a hand along its line of sight until its visible surface lies on the scene's points.
-
-    Args:
-        wrist: (3,) metres in the camera frame: where the apparent size puts the hand.
-        vertices: (V, 3) metres relative to the wrist, camera axes.
-        faces: (F, 3).
-        depth: (h, w) metres along z, of the predicted scene; values that are not finite or not positive do not count.
-        intrinsics: of ``depth``.
-        config: when to distrust the scene.
-
-    Returns:
-        (3,) the moved wrist; ``wrist`` itself when the scene says nothing, or something implausible.
-
-    """
-    if not _is_believable(wrist):
-        return wrist
-    middle = vertices.mean(axis=0)
-    moved = wrist
-    for _ in range(_ALIGNMENT_STEPS):
-        surface = mesh_depth(vertices + moved, faces, intrinsics)
-        on_hand = np.isfinite(surface) & np.isfinite(depth) & (depth > 0.0)
-        if np.count_nonzero(on_hand) < config.min_scene_points:
-            return wrist
-        centre = moved + middle
-        offset = surface_offset(depth[on_hand] - surface[on_hand], _SIZE_UNCERTAINTY * centre[2])
-        moved = moved + centre * (offset / centre[2])
-        total = (moved + middle)[2] / (wrist + middle)[2]
-        if not 1.0 / config.max_depth_correction <= total <= config.max_depth_correction:
-            return wrist
-        if abs(offset) < _ALIGNED_WITHIN:
-            break
-    return moved
+def _crop_places(crops: list[HandCrop]) -> tuple[Tensor, Tensor]:
+    """Centres [N, 2] and sides [N] in pixels of the source image."""
+    center = torch.tensor(np.stack([crop.center for crop in crops]), dtype=torch.float64)
+    return center, torch.tensor([crop.size for crop in crops], dtype=torch.float64)
 
 
-def surface_offset(differences: FloatArray, uncertainty: float) -> float:
-    """How far the scene lies behind a hand's visible surface, where most of the hand agrees on it.
-
-    A right mesh at a wrong distance differs from the scene by one and the same amount wherever the hand is seen.
-    Whatever hides it, or shows beside it, differs by many amounts. So the densest place of the differences counts,
-    weighted by how believable it is next to the apparent size, even where most of the hand is hidden.
-
-    Args:
-        differences: (N,) metres, scene depth minus mesh depth.
-        uncertainty: metres, standard deviation of the distance from apparent size.
-
-    """
-    limit = 4.0 * uncertainty
-    inside = differences[np.abs(differences) < limit]
-    if not len(inside):
-        return float(np.clip(np.median(differences), -limit, limit))
-    bins = max(3, int(np.ceil(2.0 * limit / _OFFSET_BIN)))
-    counts, edges = np.histogram(inside, bins, (-limit, limit))
-    density = np.convolve(counts, [0.5, 1.0, 0.5], mode='same')
-    centres = (edges[:-1] + edges[1:]) / 2.0
-    best = centres[np.argmax(density * np.exp(-0.5 * (centres / uncertainty) ** 2))]
-    near = np.abs(inside - best) <= 2.0 * _OFFSET_BIN
-    return float(np.median(inside[near]))
+def _lens(camera: Intrinsics) -> tuple[Tensor, Tensor]:
+    """Focal lengths [2] and principal point [2] in pixels."""
+    focal = torch.tensor([camera.fx, camera.fy], dtype=torch.float64)
+    return focal, torch.tensor([camera.cx, camera.cy], dtype=torch.float64)
 
 
 def _is_believable(wrist: FloatArray) -> bool:

@@ -155,8 +155,8 @@ class OnlineReconstructor:
         write_state(path, memory, owner)
         return memory.session
 
-    def load_state(self, path: Path) -> None:
-        """Goes on from a saved session, in its world frame, whatever time has passed since.
+    def load_state(self, path: Path) -> Session:
+        """Goes on from a saved session, in its world frame, whatever time has passed since; gives it.
 
         A reconstructor that has seen nothing yet takes over the id of the saved session; another one begins a session
         of its own with the next id, because its world frame is another one from here on.
@@ -189,6 +189,7 @@ class OnlineReconstructor:
                 scene=moved_to(loaded.scene, self._runner.device),
                 resumed=True,
             )
+            return self._session
 
     def _process(self, frame: CameraFrame) -> FrameResult:
         check_frame(frame)

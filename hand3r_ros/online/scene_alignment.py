@@ -26,23 +26,23 @@ SIZE_UNCERTAINTY = 0.1
 adds 5 %, imperfect poses the rest (docs/evaluation.md)."""
 
 _STEPS = 3
-_ALIGNED_WITHIN = 2e-3
-"""Metres; a smaller step is the last."""
+_LARGE_STEP = 0.05
+"""Fraction of the distance; after a smaller step the hand covers the same pixels as before, and one look will do."""
 
 _MOST_SAMPLES = 64
 """Along the longer side of the hand in the image; a larger hand is sampled more coarsely."""
-
-_OUTLINE = (0.05, 0.01)
-"""Relative and absolute (m) depth step to a neighbour at which a pixel may mix two surfaces."""
 
 _SURFACE_ERROR = (0.01, 0.01)
 """Metres, and fraction of the distance: how far the predicted hand's surface and the predicted scene differ where both
 show the hand. Fingers are wrong by about a centimetre, pointmaps bend by about a percent."""
 
-_IN_FRONT, _BEHIND = 0.3 / 0.33, 0.1 / 2.0
-"""Share of the pixels that show something else, over the range (m) in which it lies. What hides a hand is near it."""
+_ON_HAND = 0.35
+"""Share of the pixels that show the hand, as a rule of thumb for hands that hold things."""
 
-_INDEPENDENT_SAMPLES = 30.0
+_IN_FRONT, _BEHIND = 0.6 / 0.33, 0.05 / 2.0
+"""Shares of those that show something else, over the range (m) in which it lies. What hides a hand is near it."""
+
+_INDEPENDENT_SAMPLES = 10.0
 """Neighbouring pixels err alike; so many at most count as separate witnesses."""
 
 _BINS_PER_ERROR = 3
@@ -111,7 +111,7 @@ def align_to_scene(
             return Alignment(wrist, doubt, f'only {offset.agreement:.0%} of the scene points agree on a distance')
         moved = moved + centre * (offset.value / centre[2])
         deviation = offset.deviation
-        if abs(offset.value) < _ALIGNED_WITHIN:
+        if abs(offset.value) < _LARGE_STEP * centre[2]:
             break
     return Alignment(moved, deviation)
 
@@ -121,7 +121,7 @@ def surface_differences(
 ) -> tuple[FloatArray, int]:
     """Scene depth minus hand depth (S,) in metres where the hand would be seen, and the pixels each stands for.
 
-    Pixels at outlines of hand or scene are left out unless little else is left: there the scene mixes two surfaces.
+    Pixels at the hand's outline are left out unless little else is left: there the scene mixes two surfaces.
     """
     found = _window(vertices_camera, intrinsics)
     if found is None:
@@ -137,9 +137,9 @@ def surface_differences(
         scene.shape[0],
     )
     surface = mesh_depth(vertices_camera, faces, small)
-    covered, known = np.isfinite(surface), np.isfinite(scene) & (scene > 0.0)
-    usable = covered & known
-    clear = usable & _inside(covered) & _smooth(np.where(known, scene, 0.0).astype(np.float32))
+    covered = np.isfinite(surface)
+    usable = covered & np.isfinite(scene) & (scene > 0.0)
+    clear = usable & _inside(covered)
     chosen = clear if np.count_nonzero(clear) >= 0.25 * np.count_nonzero(usable) else usable
     return (scene[chosen] - surface[chosen]).astype(float), step * step
 
@@ -185,7 +185,7 @@ def likeliest_offset(
 def _mixture(residuals: FloatArray, error: float) -> FloatArray:
     """Probability density of a difference that lies ``residuals`` behind the hand's surface."""
     hand = np.exp(-0.5 * (residuals / error) ** 2) / (error * np.sqrt(2.0 * np.pi))
-    return 0.6 * hand + np.where(residuals < 0.0, _IN_FRONT, _BEHIND)
+    return _ON_HAND * hand + np.where(residuals < 0.0, _IN_FRONT, _BEHIND)
 
 
 def _window(vertices_camera: FloatArray, intrinsics: Intrinsics) -> tuple[int, int, int, int, int] | None:
@@ -207,10 +207,3 @@ def _inside(covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """True where a pixel and all its neighbours are covered; the border of the picture is no outline."""
     window = np.ones((3, 3), np.uint8)
     return cv2.erode(covered.astype(np.uint8), window, borderType=cv2.BORDER_REPLICATE).astype(bool)
-
-
-def _smooth(scene: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """True where the scene has no step to a neighbour."""
-    window = np.ones((3, 3), np.uint8)
-    relative, absolute = _OUTLINE
-    return cv2.dilate(scene, window) - cv2.erode(scene, window) < relative * scene + absolute

@@ -64,8 +64,15 @@ def box_losses(maps: HandMaps, batch: DetectionBatch, targets: DetectionTargets)
     truth = batch.boxes[:, :, None, None].expand_as(maps.boxes)
     size = (truth[..., 2:] - truth[..., :2]).clamp(min=1.0)
     edges = ((maps.boxes - truth).abs() / torch.cat([size, size], dim=-1)).mean(-1)
-    overlap = 1.0 - generalised_overlap(maps.boxes, truth)
-    return (overlap * weight).sum(), (edges * weight).sum()
+    apart = 1.0 - generalised_overlap(maps.boxes, truth)
+    return (apart * weight).sum(), (edges * weight).sum()
+
+
+def overlap(first: Tensor, second: Tensor) -> Tensor:
+    """Intersection over union of boxes [..., 4]: 0 apart, 1 equal."""
+    common = _area(torch.maximum(first[..., :2], second[..., :2]), torch.minimum(first[..., 2:], second[..., 2:]))
+    union = _area(first[..., :2], first[..., 2:]) + _area(second[..., :2], second[..., 2:]) - common
+    return common / union.clamp(min=1e-6)
 
 
 def generalised_overlap(first: Tensor, second: Tensor) -> Tensor:

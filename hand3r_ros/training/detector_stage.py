@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from pathlib import Path
 
 import torch
@@ -14,12 +13,13 @@ from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import with_detection_head
 from hand3r_ros.network.types import Frame
 from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.detection_calibration import calibrate_scores
 from hand3r_ros.training.detection_data import DetectionBatch, DetectionDataset
 from hand3r_ros.training.detection_losses import box_losses, detection_targets, heat_loss
 from hand3r_ros.training.rendered_data import RenderedData
 from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage
 
-logger = logging.getLogger(__name__)
+CALIBRATION_IMAGES = 640
 
 
 def network_with_new_head(network: Hand3R, preset: str) -> Hand3R:
@@ -98,9 +98,20 @@ def check_weights_names(config: TrainingConfig, weights: Path, output: Path) -> 
 
 
 def save_with_head(network: Hand3R, finished: Hand3R, info: WeightsInfo, config: TrainingConfig, output: Path) -> None:
-    """Writes the network, in half precision where the finished weights had no more."""
+    """Calibrates the head and writes the network, in half precision where the finished weights had no more.
+
+    Raises:
+        ValueError: the head finds no hand.
+
+    """
+    frames = DetectionDataset(RenderedData.open(Path(config.data)), config.smallest_visible)
+    operation = calibrate_scores(network.eval(), frames, CALIBRATION_IMAGES)
+    if operation is None:
+        raise ValueError(f'the head finds no hand after {config.steps} steps: train longer; {output} was not written')
+    reached = ', '.join(f'{name} {value:.3f}' for name, value in operation._asdict().items())
+    print(f'on training images: {reached}')
     save_network(output, network, {**info.metadata, 'detector_steps': config.steps}, half=_fits_half(finished))
-    logger.info('%s now has a hand detection head', output)
+    print(f'{output} now has a hand detection head')
 
 
 def _fits_half(network: Hand3R) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +17,7 @@ from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.containers import detached, to_device
 from hand3r_ros.training.processes import Processes
 from hand3r_ros.training.run_files import CheckpointError, RunFiles
+from hand3r_ros.training.sources import listed_skips
 from hand3r_ros.training.stage import Draw, Outcome, Stage
 
 SMOOTHING = 0.98  # of the numbers on the progress bar
@@ -72,17 +72,12 @@ class TrainingLoop:
         self.stage.objective.train()
         objective = self.processes.parallel(self.stage.objective)
         meter = _Meter(self.config, self.step_index, self.processes.chief)
-        try:
+        with listed_skips(self.stage), contextlib.closing(self.files), contextlib.closing(meter):
             for batch in meter.waiting_for(self._batches()):
                 meter.add(self._one_step(objective, batch))
                 if self.step_index % self.config.checkpoint_every == 0 or self.step_index == self.config.steps:
                     self._save()
                     self.files.log(self.step_index, meter.numbers())
-        finally:
-            meter.close()
-            self.files.close()
-            if self.stage.skipped is not None and (summary := self.stage.skipped.summary()):
-                print(summary, file=sys.stderr)
 
     def _batches(self) -> Iterator[list[Any]]:
         workers = self.config.workers

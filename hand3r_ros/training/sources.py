@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +25,14 @@ from hand3r_ros.training.rendered_data import RenderedData
 
 ALL_FORMATS: tuple[DataFormat, ...] = (RENDERED, *PUBLIC_FORMATS)
 DEFAULT_SPLITS = {'DexYCB': 's0/train', 'HOI4D': 'train'}
+
+
+class SkippingSource(Protocol):
+    """Whatever keeps a record of what it could not use."""
+
+    @property
+    def skipped(self) -> SkipLog | None:
+        """The record."""
 
 
 class HandSource(Protocol):
@@ -84,6 +95,16 @@ def open_clips(config: TrainingConfig) -> ClipSource:
         return ClipDataset(_rendered(config), config.clip_frames)
     sequences, skipped, _ = _annotated(config, data_format)
     return AnnotatedClipDataset(sequences, preset(config.preset), config.clip_frames, skipped)
+
+
+@contextmanager
+def listed_skips(source: SkippingSource) -> Iterator[None]:
+    """Lists on the standard error output, when training ends for whatever reason, what could not be used."""
+    try:
+        yield
+    finally:
+        if source.skipped is not None and (summary := source.skipped.summary()):
+            print(summary, file=sys.stderr)
 
 
 def _rendered(config: TrainingConfig) -> RenderedData:

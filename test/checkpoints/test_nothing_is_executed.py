@@ -134,6 +134,20 @@ def test_setstate_of_an_allowed_class_is_not_run(tmp_path: Path, victim: Path, m
     assert victim.exists()
 
 
+def test_names_of_unknown_packages_are_ignored_and_reported(
+    tmp_path: Path, victim: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper = foreign_files.stand_in(monkeypatch, 'my_training.tools', 'Helper')
+    helper.__reduce__ = lambda self: (helper, (str(victim),))  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(helper, '__init__', lambda _, *paths: Path(*paths).mkdir() if paths else None)
+    torch.save({'model': ORDINARY_TENSORS, 'extra': helper()}, tmp_path / 'c.pth')
+    with open_checkpoint(tmp_path / 'c.pth') as checkpoint:
+        assert checkpoint.foreign_names == ('my_training.tools.Helper',)
+    assert not victim.exists()
+    torch.load(tmp_path / 'c.pth', weights_only=False)
+    assert victim.exists()
+
+
 def test_an_attack_in_the_key_of_a_storage_is_refused(tmp_path: Path, victim: Path) -> None:
     class Pickler(pickle.Pickler):
         def persistent_id(self, value: Any) -> Any:

@@ -259,7 +259,7 @@ def test_images_of_wrong_shape_are_named() -> None:
     for shape in ((1, 3, 50, 64), (1, 1, 48, 64), (3, 48, 64), (1, 3, 0, 64)):
         with pytest.raises(ValueError, match=r'multiples of 16'):
             net.step(net.init_state(), Frame(torch.zeros(shape)), empty)
-    with pytest.raises(ValueError, match='state is for 1 sequences, the frame for 2'):
+    with pytest.raises(ValueError, match=r'SceneState.tokens must be \[2, .* got \[1, .*init_state\(2\)'):
         net.step(net.init_state(1), Frame(images(2)), empty)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,10 +30,13 @@ from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithP
 
 from hand3r_ros.geometry import Intrinsics
 from hand3r_ros.node import messages, messages_scene
+from hand3r_ros.node.lens import LensDistortion
 
 PATIENCE = 120.0  # s; generous, because nothing here is about speed
 CAMERA = Intrinsics(300.0, 300.0, 159.5, 119.5, 320, 240)
 CAMERA_FRAME = 'test_camera_optical'
+RELIABLE_IMAGES = {'qos_overrides./image.subscription.reliability': 'reliable'}
+"""Parameters for tests that count on every image."""
 _numbers = itertools.count()
 
 
@@ -243,13 +247,17 @@ class RunningNode:
         hands: dict[str, tuple[float, float, float, float]] | None = None,
         stamp_ns: int | None = None,
         camera: Intrinsics | None = CAMERA,
+        lens: LensDistortion | None = None,
     ) -> int:
         """Publish detections, calibration and image of one moment; gives its stamp."""
         self._camera_number += 1
         stamp_ns = self.next_stamp() if stamp_ns is None else stamp_ns
         header = messages.header(messages.time_from_nanoseconds(stamp_ns), CAMERA_FRAME)
         if camera is not None:
-            self.info_publisher.publish(messages_scene.camera_info(header, camera))
+            info = messages_scene.camera_info(header, camera)
+            if lens is not None:
+                info.distortion_model, info.d = lens.model, array('d', lens.coefficients)
+            self.info_publisher.publish(info)
         self.detections_publisher.publish(detections_message(stamp_ns, hands or {}))
         self.image_publisher.publish(
             image_message(stamp_ns, picture(self._camera_number) if pixels is None else pixels)

@@ -14,10 +14,12 @@ from hand3r_ros.node.accounting import Accounting
 from hand3r_ros.node.calibration import (
     CalibrationError,
     LatestCalibration,
+    calibration_from_camera_info,
     intrinsics_from_camera_info,
     is_distorted,
 )
 from hand3r_ros.node.detections import DetectionBuffer, detections_from_message
+from hand3r_ros.node.lens import Calibration, LensDistortion
 from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict, stamp_nanoseconds
 
 ACCEPT, REJECT, NEW = StampVerdict.ACCEPT, StampVerdict.REJECT, StampVerdict.NEW_TIMELINE
@@ -70,6 +72,7 @@ def camera_info(k: list[float], p: list[float] | None = None, **changes: object)
         'k': np.array(k),
         'p': np.array(p or [0.0] * 12),
         'd': [],
+        'distortion_model': 'plumb_bob',
         'binning_x': 0,
         'binning_y': 0,
         'roi': region,
@@ -126,8 +129,49 @@ def test_distortion_is_noticed() -> None:
     assert is_distorted(camera_info(K, d=[-0.3, 0.1, 0.0, 0.0, 0.0]))
 
 
+@pytest.mark.parametrize(
+    ('model', 'coefficients'),
+    [
+        ('plumb_bob', [-0.3, 0.1, 0.001, 0.002]),
+        ('plumb_bob', [-0.3, 0.1, 0.001, 0.002, 0.01]),
+        ('rational_polynomial', [0.1] * 8),
+        ('equidistant', [0.01, 0.0, 0.0, 0.0]),
+        ('equidistant', [0.0] * 4),  # a perfect fisheye lens is far from a pinhole
+    ],
+)
+def test_a_lens_is_taken_from_the_message_unless_the_image_is_rectified(model: str, coefficients: list[float]) -> None:
+    message = camera_info(K, p=[*K[:3], 0.0, *K[3:6], 0.0, *K[6:], 0.0], d=coefficients, distortion_model=model)
+    calibration = calibration_from_camera_info(message)
+    assert calibration is not None and calibration.lens == LensDistortion(model, tuple(coefficients))
+    rectified = calibration_from_camera_info(message, rectified=True)
+    assert rectified is not None and rectified.lens is None
+
+
+@pytest.mark.parametrize(('model', 'coefficients'), [('', []), ('mei', [0.0] * 5), ('plumb_bob', [0.0] * 5)])
+def test_without_coefficients_there_is_no_lens(model: str, coefficients: list[float]) -> None:
+    calibration = calibration_from_camera_info(camera_info(K, d=coefficients, distortion_model=model))
+    assert calibration is not None and calibration.lens is None
+
+
+@pytest.mark.parametrize(
+    ('model', 'coefficients', 'cause'),
+    [
+        ('mei', [0.1] * 5, 'unknown distortion'),
+        ('', [0.1] * 5, 'unknown distortion'),
+        ('plumb_bob', [0.1] * 3, 'bad distortion'),
+        ('equidistant', [0.1] * 5, 'bad distortion'),
+        ('rational_polynomial', [0.1] * 5, 'bad distortion'),
+        ('plumb_bob', [0.1, np.nan, 0.0, 0.0, 0.0], 'non-finite calibration'),
+    ],
+)
+def test_a_lens_that_cannot_be_undone_is_refused(model: str, coefficients: list[float], cause: str) -> None:
+    with pytest.raises(CalibrationError) as refused:
+        calibration_from_camera_info(camera_info(K, d=coefficients, distortion_model=model))
+    assert refused.value.cause == cause
+
+
 def test_waiting_for_a_calibration_ends_with_the_first_of_the_right_size() -> None:
-    calibration, camera = LatestCalibration(), Intrinsics(500.0, 500.0, 320.0, 240.0, 640, 480)
+    calibration, camera = LatestCalibration(), Calibration(Intrinsics(500.0, 500.0, 320.0, 240.0, 640, 480))
     assert calibration.wait_for(640, 480, timeout=0.0) is None
     threading.Timer(0.05, calibration.set, [camera]).start()
     assert calibration.wait_for(640, 480, timeout=10.0) == camera

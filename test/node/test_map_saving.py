@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from hand3r_ros.node.map_saving import MapPathError, map_path, save_ply
+from hand3r_ros.node.confined_paths import ConfinedPathError
+from hand3r_ros.node.map_saving import map_path, save_ply
 from hand3r_ros.online.mapping import MapCloud
 
 
@@ -45,7 +46,7 @@ def test_paths_inside_of_the_folder_are_taken(tmp_path: Path, requested: str, wr
     'requested', ['', '  ', '.', '..', '../scene.ply', 'a/../../scene.ply', '/etc/scene.ply', 'scene.txt', 'a\0b.ply']
 )
 def test_paths_that_lead_out_are_refused(tmp_path: Path, requested: str) -> None:
-    with pytest.raises(MapPathError):
+    with pytest.raises(ConfinedPathError):
         map_path(str(tmp_path / 'maps'), requested)
 
 
@@ -56,7 +57,7 @@ def test_links_that_lead_out_are_refused(tmp_path: Path) -> None:
     (inside / 'link').symlink_to(outside)
     (inside / 'file.ply').symlink_to(outside / 'file.ply')
     for requested in ('link/scene.ply', 'file.ply', 'file'):
-        with pytest.raises(MapPathError, match='leads out'):
+        with pytest.raises(ConfinedPathError, match='leads out'):
             map_path(str(inside), requested)
 
 

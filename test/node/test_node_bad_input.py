@@ -12,7 +12,16 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from harness import CAMERA, CAMERA_FRAME, RunningNode, detections_message, image_message, picture, running_node
+from harness import (
+    CAMERA,
+    CAMERA_FRAME,
+    RELIABLE_IMAGES,
+    RunningNode,
+    detections_message,
+    image_message,
+    picture,
+    running_node,
+)
 from sensor_msgs.msg import CompressedImage
 
 from hand3r_msgs.msg import Hand3RStatus, HandMeshArray
@@ -24,7 +33,7 @@ STATUS, HANDS = '/hand3r/status', '/hand3r/hands'
 
 
 def start(weights_dir: Path, **parameters: Any) -> dict[str, Any]:
-    quick = {'image_reliability': 'reliable', 'detections.wait': 5.0, 'calibration_wait': 0.5, 'warmup': False}
+    quick = {**RELIABLE_IMAGES, 'detections.wait': 5.0, 'calibration_wait': 0.5, 'warmup': False}
     return {'weights_dir': weights_dir, **quick, **parameters}
 
 
@@ -52,8 +61,18 @@ def newest_status(node: RunningNode) -> Hand3RStatus:
     return node.client.received[STATUS][-1]
 
 
+def input_diagnostics(node: RunningNode) -> dict[str, str]:
+    """The newest values of the diagnostics about the input."""
+    newest: dict[str, str] = {}
+    for message in node.client.received['/diagnostics']:
+        for status in message.status:
+            if status.name.endswith('input'):
+                newest = {value.key: value.value for value in status.values}
+    return newest
+
+
 def require_rejection(node: RunningNode, before: Hand3RStatus, topic: str, cause: str) -> None:
-    """One more rejection, with its cause in status and log; then a good image gives a hand again."""
+    """One more rejection, with its cause in status, log and diagnostics; then a good image gives a hand again."""
     client = node.client
     client.wait(
         lambda: newest_status(node).frames_rejected == before.frames_rejected + 1,
@@ -63,6 +82,7 @@ def require_rejection(node: RunningNode, before: Hand3RStatus, topic: str, cause
     assert after.frames_processed == before.frames_processed
     assert topic in after.last_error and cause in after.last_error
     client.wait(lambda: any(topic in line and cause in line for line in node.log()), f'a log line about {cause}')
+    client.wait(lambda: int(input_diagnostics(node).get('rejected', 0)) > before.frames_rejected, 'the diagnostics')
     good = client.message_at(STATUS, node.send(hands=HAND))
     assert good.frames_processed == before.frames_processed + 1 and good.hands == 1
     assert good.state == Hand3RStatus.OK
@@ -132,6 +152,20 @@ def test_a_calibration_that_is_not_finite_is_ignored(node: RunningNode) -> None:
     require_rejection(node, before, '/camera_info', 'not finite')
 
 
+@pytest.mark.parametrize(
+    ('model', 'coefficients', 'cause'),
+    [('mei', [0.1] * 5, "distortion_model 'mei'"), ('equidistant', [0.1] * 2, 'D has 2 numbers')],
+)
+def test_a_lens_that_cannot_be_undone_leaves_the_calibration_from_before(
+    node: RunningNode, model: str, coefficients: list[float], cause: str
+) -> None:
+    before = newest_status(node)
+    info = messages_scene.camera_info(messages.header(messages.time_from_nanoseconds(0), CAMERA_FRAME), CAMERA)
+    info.distortion_model, info.d = model, array('d', coefficients)
+    node.info_publisher.publish(info)
+    require_rejection(node, before, '/camera_info', cause)
+
+
 def test_a_calibration_of_another_size_leaves_the_image_uncalibrated(node: RunningNode) -> None:
     before = newest_status(node)
     status = node.client.message_at(STATUS, node.send(hands=HAND, camera=replace(CAMERA, width=640, height=480)))
@@ -189,17 +223,10 @@ def test_a_parameter_out_of_range_is_refused_with_the_reason(node: RunningNode) 
 
 def test_diagnostics_count_rejections_by_cause(node: RunningNode) -> None:
     node.image_publisher.publish(image_message(node.next_stamp(), picture(), encoding='rgb10'))
-
-    def counts() -> dict[str, str]:
-        newest: dict[str, str] = {}
-        for message in node.client.received['/diagnostics']:
-            for status in message.status:
-                if status.name.endswith('input'):
-                    newest = {value.key: value.value for value in status.values}
-        return newest
-
-    node.client.wait(lambda: int(counts().get('rejected: unknown encoding', 0)) > 0, 'diagnostics of the rejection')
-    assert int(counts()['rejected']) > 0 and counts()['last_error']
+    node.client.wait(
+        lambda: int(input_diagnostics(node).get('rejected: unknown encoding', 0)) > 0, 'diagnostics of the rejection'
+    )
+    assert int(input_diagnostics(node)['rejected']) > 0 and input_diagnostics(node)['last_error']
 
 
 def compressed(stamp_ns: int, data: bytes) -> CompressedImage:
@@ -209,8 +236,10 @@ def compressed(stamp_ns: int, data: bytes) -> CompressedImage:
 
 def test_compressed_images_work_and_those_that_do_not_decode_are_skipped(weights_dir: Path) -> None:
     jpeg = cv2.imencode('.jpg', picture(3))[1].tobytes()
-    with running_node(start(weights_dir, image_transport='compressed', detector='none')) as node:
+    reliable = {'qos_overrides./image/compressed.subscription.reliability': 'reliable'}
+    with running_node(start(weights_dir, image_transport='compressed', detector='none', **reliable)) as node:
         node.client.record(Hand3RStatus, STATUS)
+        node.client.record(DiagnosticArray, '/diagnostics')
         node.create_camera(CompressedImage, 'image/compressed')
         node.wait_for_state('active')
         node.client.wait(lambda: node.image_publisher.get_subscription_count(), 'the image subscription')
@@ -222,6 +251,8 @@ def test_compressed_images_work_and_those_that_do_not_decode_are_skipped(weights
         node.client.wait(lambda: newest_status(node).frames_rejected == 1, 'a rejection')
         assert '/image/compressed' in newest_status(node).last_error
         assert 'do not decode' in newest_status(node).last_error
+        node.client.wait(lambda: any('do not decode' in line for line in node.log()), 'a log line')
+        node.client.wait(lambda: int(input_diagnostics(node).get('rejected: undecodable', 0)) == 1, 'diagnostics')
         stamp = node.next_stamp()
         node.image_publisher.publish(compressed(stamp, jpeg))
         assert node.client.message_at(STATUS, stamp).frames_processed == 2

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
-from harness import CAMERA_FRAME, PATIENCE, RunningNode, running_node
+from harness import CAMERA_FRAME, PATIENCE, RELIABLE_IMAGES, RunningNode, running_node
 from lifecycle_msgs.msg import Transition
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
@@ -29,7 +29,7 @@ DEACTIVATE, CLEANUP = Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CL
 
 
 def start(weights_dir: Path, **parameters: Any) -> dict[str, Any]:
-    quick = {'image_reliability': 'reliable', 'detections.wait': 5.0, 'calibration_wait': 5.0, 'warmup': False}
+    quick = {**RELIABLE_IMAGES, 'detections.wait': 5.0, 'calibration_wait': 5.0, 'warmup': False}
     named = {name.replace('__', '.'): value for name, value in parameters.items()}
     return {'weights_dir': weights_dir, **quick, **named}
 

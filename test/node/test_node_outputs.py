@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
-from harness import CAMERA_FRAME, RunningNode, running_node, stamp_of
+from harness import CAMERA_FRAME, RELIABLE_IMAGES, RunningNode, running_node, stamp_of
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_srvs.srv import SetBool, Trigger
 from tf2_msgs.msg import TFMessage
@@ -46,7 +46,7 @@ def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def node(weights_dir: Path, maps: Path) -> Iterator[RunningNode]:
     parameters = {
         'weights_dir': weights_dir,
-        'image_reliability': 'reliable',
+        **RELIABLE_IMAGES,
         'detections.wait': 5.0,
         'calibration_wait': 5.0,
         'depth.publish': True,

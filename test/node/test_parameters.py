@@ -68,7 +68,7 @@ def test_the_snapshot_cannot_be_changed() -> None:
         ('detections.min_score', math.nan, 'outside'),
         ('map.rate_hz', math.inf, 'outside'),
         ('preset', 'huge', 'not one of tiny, full'),
-        ('image_reliability', 1, 'not of type str'),
+        ('image_transport', 1, 'not of type str'),
         ('publish_tf', 1, 'not of type bool'),
         ('initial_camera_pose', [0.0] * 6, 'needs 7 numbers, got 6'),
         ('initial_camera_pose', [math.nan] * 7, 'not finite'),

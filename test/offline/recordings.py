@@ -20,7 +20,7 @@ from hand3r_ros.offline.serialization import to_cdr, type_name, type_store
 from hand3r_ros.online.results import HandDetection
 from hand3r_ros.synthetic.sequence import RenderedFrame
 
-FRAMES = 8
+FRAMES = 6
 FRAME_NS = 100_000_000
 FIRST_NS = 1_700_000_000_000_000_000
 

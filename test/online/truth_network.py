@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from hand3r_ros.evaluation.placement_noise import fitted_crop_camera
 from hand3r_ros.geometry import invert_transform, unproject_depth
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.layer import HandLayer
@@ -91,18 +92,16 @@ class TruthNetwork(nn.Module):
         )
 
     def _crop_camera(self, hand: HandTruth, box: np.ndarray, truth: RenderedFrame) -> np.ndarray:
-        """s, tx, ty that put the model's origin where it is (the inverse of HaMeR's full-image camera)."""
+        """s, tx, ty of a network that learned to cover the keypoints, seen larger by ``size_error``."""
         center, size = crop_square(box, self.config.hand.crop_rescale)
-        camera = truth.intrinsics
-        is_right = torch.tensor([hand.side == HandSide.RIGHT])
+        is_right = hand.side == HandSide.RIGHT
         identity = torch.eye(3).expand(1, 16, 3, 3)
-        mesh = hand_layer()(identity, torch.tensor(hand.betas[None]).float(), is_right)
-        middle = hand.vertices_camera.mean(axis=0)  # stays on its ray when the apparent size is misjudged
-        origin = hand.wrist_camera - mesh.rest_root[0].numpy() + middle * (1.0 / self.size_error - 1.0)
-        s = 2.0 * np.sqrt(camera.fx * camera.fy) / (size * origin[2])
-        tx = origin[0] - (center[0] - camera.cx) / camera.fx * origin[2]
-        ty = origin[1] - (center[1] - camera.cy) / camera.fy * origin[2]
-        return np.array([s, tx if hand.side == HandSide.RIGHT else -tx, ty])
+        mesh = hand_layer()(identity, torch.tensor(hand.betas[None]).float(), torch.tensor([is_right]))
+        points = hand.keypoints_camera - hand.wrist_camera + mesh.rest_root[0].numpy()
+        in_crop = (hand.keypoints_image - center) / size
+        in_crop = in_crop.mean(axis=0) + self.size_error * (in_crop - in_crop.mean(axis=0))
+        mirror = 1.0 if is_right else -1.0
+        return fitted_crop_camera(points * [mirror, 1.0, 1.0], in_crop * [mirror, 1.0])
 
 
 _LAYER: list[HandLayer] = []

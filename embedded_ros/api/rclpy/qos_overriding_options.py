@@ -98,7 +98,11 @@ def declare_qos_parameters(
         if policy not in settings:
             raise InvalidQoSProfileException(f'{kind!r} cannot be overridden')
         descriptor = ParameterDescriptor(description=f'{policy} of the {entity} of topic {topic_name}', read_only=True)
-        parameter = node.declare_parameter(f'{prefix}.{policy}', _to_parameter(profile, policy), descriptor)
+        name = f'{prefix}.{policy}'
+        if node.has_parameter(name):  # of an earlier endpoint of the same topic: both have the same settings
+            parameter = node.get_parameter(name)
+        else:
+            parameter = node.declare_parameter(name, _to_parameter(profile, policy), descriptor)
         settings[policy] = _from_parameter(policy, parameter.value)
     result = QoSProfile(**settings)
     if options.callback is not None:

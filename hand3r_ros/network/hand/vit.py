@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from hand3r_ros.network.hand.config import HandConfig
+from hand3r_ros.network.linear import Linear
 
 NORM_EPSILON = 1e-6
 """Of every LayerNorm of the backbone (the MANO head uses torch's default)."""
@@ -23,8 +24,8 @@ class SelfAttention(nn.Module):
     def __init__(self, width: int, heads: int, head_dim: int, bias: bool = True) -> None:
         super().__init__()
         self.heads = heads
-        self.query_key_value = nn.Linear(width, 3 * heads * head_dim, bias=bias)
-        self.project = nn.Linear(heads * head_dim, width)
+        self.query_key_value = Linear(width, 3 * heads * head_dim, bias=bias)
+        self.project = Linear(heads * head_dim, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """[N, L, C] to [N, L, C]."""
@@ -39,9 +40,9 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, hidden_width: int) -> None:
         super().__init__()
-        self.expand = nn.Linear(width, hidden_width)
+        self.expand = Linear(width, hidden_width)
         self.activation = nn.GELU()
-        self.contract = nn.Linear(hidden_width, width)
+        self.contract = Linear(hidden_width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """[..., C] to [..., C]."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hand3r_ros.network.linear import Linear
 from hand3r_ros.network.scene.rope import Rotation2D, rotate
 
 NORM_EPSILON = 1e-6
@@ -24,7 +25,7 @@ class FeedForward(nn.Sequential):
     """Linear, GELU, linear."""
 
     def __init__(self, width: int, hidden: int, output: int | None = None) -> None:
-        super().__init__(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width if output is None else output))
+        super().__init__(Linear(width, hidden), nn.GELU(), Linear(hidden, width if output is None else output))
 
 
 class SelfAttention(nn.Module):
@@ -34,14 +35,15 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.rope_half = rope_half
-        self.qkv = nn.Linear(width, 3 * width)
-        self.output = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.output = Linear(width, width)
 
     def forward(self, x: Tensor, rotation: Rotation2D | None = None, key_mask: Tensor | None = None) -> Tensor:
         """[B, L, C] to [B, L, C]."""
-        query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [B, h, L, C/h]
+        packed = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [3, B, h, L, C/h]
+        query, key, value = packed
         if rotation is not None:
-            query, key = rotate(query, rotation, self.rope_half), rotate(key, rotation, self.rope_half)
+            query, key = rotate(packed[:2], rotation, self.rope_half)
         x = functional.scaled_dot_product_attention(query, key, value, attn_mask=key_mask)
         return self.output(x.transpose(1, 2).flatten(2))
 
@@ -52,10 +54,10 @@ class CrossAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.output = nn.Linear(width, width)
+        self.query = Linear(width, width)
+        self.key = Linear(width, width)
+        self.value = Linear(width, width)
+        self.output = Linear(width, width)
 
     def forward(
         self,
@@ -67,6 +69,9 @@ class CrossAttention(nn.Module):
         with_mean_logit: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Attended values [B, L, C] and, if asked for, each query's logit averaged over keys and heads [B, L]."""
+        if context.shape[1] == 1 and context_mask is None and not with_mean_logit and not torch.is_grad_enabled():
+            # All weight lies on the only key, whatever the queries are; so it is when the pose memory is written.
+            return self.output(self.value(context)).expand_as(x), None
         query, key, value = (
             project(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for project, tokens in ((self.query, x), (self.key, context), (self.value, context))

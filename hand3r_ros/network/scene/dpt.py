@@ -11,6 +11,18 @@ from torch.nn import functional
 from hand3r_ros.network.scene.config import SceneConfig
 
 
+class PointConvolution(nn.Conv2d):
+    """1x1 convolution, evaluated as the matrix product it is: on one thread torch's convolution copies its input."""
+
+    def __init__(self, channels: int, output: int) -> None:
+        super().__init__(channels, output, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to [B, output, H, W], without a copy where both are channels-last."""
+        pixels = functional.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias)
+        return pixels.permute(0, 3, 1, 2)
+
+
 class ResidualConvolutions(nn.Module):
     """x plus two 3x3 convolutions of relu(x)."""
 
@@ -32,7 +44,7 @@ class Fusion(nn.Module):
         # The deepest fusion has nothing to add to; checkpoints hold weights for it that no path uses.
         self.level_refinement = ResidualConvolutions(width) if takes_level else None
         self.refinement = ResidualConvolutions(width)
-        self.output = nn.Conv2d(width, width, 1)
+        self.output = PointConvolution(width, width)
 
     def forward(self, x: Tensor, level: Tensor | None = None) -> Tensor:
         """[B, C, H, W] (and a level of the same shape) to [B, C, 2H, 2W]."""
@@ -53,17 +65,19 @@ class DPTHead(nn.Module):
         decoder = config.decoder_width
         self.resample = nn.ModuleList(
             [
-                nn.Sequential(nn.Conv2d(config.encoder_width, first, 1), nn.ConvTranspose2d(first, first, 4, stride=4)),
-                nn.Sequential(nn.Conv2d(decoder, second, 1), nn.ConvTranspose2d(second, second, 2, stride=2)),
-                nn.Sequential(nn.Conv2d(decoder, third, 1)),
-                nn.Sequential(nn.Conv2d(decoder, fourth, 1), nn.Conv2d(fourth, fourth, 3, stride=2, padding=1)),
+                nn.Sequential(
+                    PointConvolution(config.encoder_width, first), nn.ConvTranspose2d(first, first, 4, stride=4)
+                ),
+                nn.Sequential(PointConvolution(decoder, second), nn.ConvTranspose2d(second, second, 2, stride=2)),
+                nn.Sequential(PointConvolution(decoder, third)),
+                nn.Sequential(PointConvolution(decoder, fourth), nn.Conv2d(fourth, fourth, 3, stride=2, padding=1)),
             ]
         )
         self.project = nn.ModuleList(nn.Conv2d(w, fusion, 3, padding=1, bias=False) for w in config.dpt_widths)
         self.fusions = nn.ModuleList(Fusion(fusion, takes_level=level < 3) for level in range(4))
         self.reduce = nn.Conv2d(fusion, config.dpt_output_width, 3, padding=1)
         self.refine = nn.Conv2d(config.dpt_output_width, config.dpt_output_width, 3, padding=1)
-        self.output = nn.Conv2d(config.dpt_output_width, channels, 1)
+        self.output = PointConvolution(config.dpt_output_width, channels)
         # Tokens are channels-last already; keeping that layout is up to twice as fast at small widths.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

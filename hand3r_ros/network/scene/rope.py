@@ -32,7 +32,7 @@ def rotation_2d(positions: Tensor, head_width: int, base: float) -> Rotation2D:
 
 
 def rotate(x: Tensor, rotation: Rotation2D, half: bool = False) -> Tensor:
-    """Queries or keys [B, heads, L, C] turned by their positions, computed in float32, returned in their own type.
+    """Queries or keys [..., B, heads, L, C] turned by their positions, in float32, returned in their own type.
 
     ``half`` rounds to float16 before and after the rotation.
     """
@@ -41,7 +41,7 @@ def rotate(x: Tensor, rotation: Rotation2D, half: bool = False) -> Tensor:
         x = x.half()
     x = x.float()
     partner = x.unflatten(-1, (2, 2, -1)).flip(-2).flatten(-3)
-    x = x * rotation.cosine + partner * rotation.signed_sine
+    x = torch.addcmul(x * rotation.cosine, partner, rotation.signed_sine)
     if half:
         x = x.half()
     return x.to(dtype)

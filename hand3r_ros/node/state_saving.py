@@ -1,0 +1,70 @@
+"""Services ~/save_state and ~/load_state, and the state file that a node begins with.
+
+A session that was saved goes on in the same world frame, after a restart or hours later. Files of service calls lie
+below the parameter ``state_directory``; the parameter ``state_file``, which only the operator sets, may be absolute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rclpy.node import Node
+
+from hand3r_msgs.srv import LoadState, SaveState
+from hand3r_ros.node.confined_paths import ConfinedPathError, confined_path
+from hand3r_ros.node.frame_processor import FrameProcessor
+from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.online.state_file import SUFFIX, StateFileError
+
+
+def state_path(parameters: NodeParameters, requested: str) -> Path:
+    """The state file that a service call names; raises :class:`ConfinedPathError` when it may not be used."""
+    return confined_path(parameters.state_directory, requested, SUFFIX, 'state_directory')
+
+
+def first_state(parameters: NodeParameters) -> Path | None:
+    """The state file to begin with, None for a new world; raises :class:`ConfinedPathError` for an unusable path."""
+    if not parameters.state_file:
+        return None
+    path = Path(parameters.state_file).expanduser()
+    return path if path.is_absolute() else state_path(parameters, parameters.state_file)
+
+
+class StateServices:
+    """Answers between configure and cleanup; a failure is a reply with its reason, never an exception."""
+
+    def __init__(self, node: Node, processor: FrameProcessor, parameters: Callable[[], NodeParameters]) -> None:
+        self._node = node
+        self._processor = processor
+        self._parameters = parameters
+        self.services = [
+            node.create_service(SaveState, '~/save_state', self._on_save),
+            node.create_service(LoadState, '~/load_state', self._on_load),
+        ]
+
+    def _on_save(self, request: Any, response: Any) -> Any:
+        try:
+            path = state_path(self._parameters(), request.path)
+            session = self._processor.save_state(path)
+        except (ConfinedPathError, OSError) as error:
+            return self._refused('~/save_state', error, response)
+        response.success, response.message = True, f'saved as {path}'
+        response.session_id, response.frame_index = session.session_id, session.frame_index
+        return response
+
+    def _on_load(self, request: Any, response: Any) -> Any:
+        try:
+            path = state_path(self._parameters(), request.path)
+            session = self._processor.load_state(path)
+        except (ConfinedPathError, StateFileError, OSError) as error:
+            return self._refused('~/load_state', error, response)
+        response.success, response.message = True, f'session {session.session_id} goes on from {path}'
+        response.session_id, response.frame_index = session.session_id, session.frame_index
+        return response
+
+    def _refused(self, service: str, error: Exception, response: Any) -> Any:
+        self._node.get_logger().warning(f'{service}: {error}')
+        response.success, response.message = False, str(error)
+        return response
