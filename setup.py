@@ -30,10 +30,10 @@ setup(
     entry_points={
         'console_scripts': [
             'hand3r = hand3r_ros.cli:main',
-            'hand3r_node = hand3r_ros.node.hand3r_node:main',
-            'camera_player = hand3r_ros.node.camera_player:main',
-            'demo_monitor = hand3r_ros.node.demo_monitor:main',
-            'live_viewer = hand3r_ros.node.live_viewer:main',
+            'hand3r_node = hand3r_ros.node.executables:hand3r_node',
+            'camera_player = hand3r_ros.node.executables:camera_player',
+            'demo_monitor = hand3r_ros.node.executables:demo_monitor',
+            'live_viewer = hand3r_ros.node.executables:live_viewer',
         ],
     },
 )

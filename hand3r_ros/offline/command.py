@@ -135,16 +135,20 @@ class _Audience:
             return
         self._view.show_map(self._reconstructor.map)
         print(f'the live view stays at {self._view.address} until Ctrl-C', flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print()
+        _wait_for_interrupt()
 
     def close(self) -> None:
         """Stop serving."""
         self._bar.close()
         if self._view is not None:
             self._view.close()
+
+
+def _wait_for_interrupt() -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print()
 
 
 def _check_out(settings: RunSettings) -> None:
