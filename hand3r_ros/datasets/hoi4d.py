@@ -23,7 +23,7 @@ COLOR_VIDEO, DEPTH_VIDEO = 'image.mp4', 'depth_video.avi'
 
 
 class VideoPool:
-    """Keeps the last few videos open: an open one costs some 50 MB, opening one costs some 50 ms."""
+    """Keeps the videos used last open, and no more: a decoder holds memory, opening a file takes time."""
 
     def __init__(self, most: int = 8) -> None:
         self.most = most
