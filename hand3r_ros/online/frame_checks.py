@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.online.errors import FrameRejected
-from hand3r_ros.online.results import CameraFrame
+from hand3r_ros.online.results import CameraFrame, HandDetection
 
 SMALLEST_SIDE = 32
 LARGEST_SIDE = 16384
@@ -15,6 +16,9 @@ LARGEST_SIDE = 16384
 def check_frame(frame: CameraFrame) -> None:
     """Raises ``FrameRejected`` naming what is wrong with the frame."""
     _check_image(frame.image)
+    _check_stamp(frame.stamp_ns)
+    for detection in frame.detections or ():
+        _check_detection(detection)
     height, width = frame.image.shape[:2]
     if frame.intrinsics is not None:
         _check_intrinsics(frame.intrinsics, width, height)
@@ -30,6 +34,23 @@ def _check_image(image: np.ndarray) -> None:
         raise FrameRejected(
             f'image sides must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, got {image.shape[1]} x {image.shape[0]}'
         )
+
+
+def _check_stamp(stamp_ns: int) -> None:
+    if not isinstance(stamp_ns, int | np.integer) or isinstance(stamp_ns, bool):
+        raise FrameRejected(f'stamp_ns must be whole nanoseconds, got {stamp_ns!r}')
+
+
+def _check_detection(detection: HandDetection) -> None:
+    """Types only: boxes that are not finite, outside of the image or without area are left out later on."""
+    try:
+        box = np.asarray(detection.box, float)
+        usable = box.shape == (4,) and detection.side in tuple(HandSide)
+        float(detection.score)
+    except (AttributeError, TypeError, ValueError):
+        usable = False
+    if not usable:
+        raise FrameRejected(f'detections must have a box of 4 numbers, a HandSide and a score, got {detection!r}')
 
 
 def _check_intrinsics(intrinsics: Intrinsics, width: int, height: int) -> None:
