@@ -166,7 +166,11 @@ class NodeParameters:
     )
 
     use_camera_info: bool = parameter(True, 'Use the calibration of topic camera_info', SETUP)
-    rectified: bool = parameter(False, 'The image is rectified: take P of CameraInfo instead of K', SETUP)
+    rectified: bool = parameter(
+        False,
+        'The image is rectified: take P of CameraInfo instead of K; otherwise its lens distortion is taken out',
+        SETUP,
+    )
     fallback_focal_px: float = parameter(
         0.0,
         'Focal length when there is no calibration, px of the image; 0: estimate it',
