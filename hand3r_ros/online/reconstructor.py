@@ -155,11 +155,16 @@ class OnlineReconstructor:
         write_state(path, memory, owner)
         return memory.session
 
-    def load_state(self, path: Path) -> Session:
-        """Goes on from a saved session, in its world frame, whatever time has passed since; gives it.
+    def load_state(self, path: Path, after_a_pause: bool = True) -> Session:
+        """Goes on from a saved session, in its world frame; gives it.
 
         A reconstructor that has seen nothing yet takes over the id of the saved session; another one begins a session
         of its own with the next id, because its world frame is another one from here on.
+
+        Args:
+            path: from ``save_state``.
+            after_a_pause: the stamp of the next frame, hours later or of a clock that was set back, begins no new
+                session. False when it is the very next frame of a recording, whose stamp means what it says.
 
         Raises:
             StateFileError: the file is missing, damaged, or of another network, pose source or image size than those
@@ -187,7 +192,7 @@ class OnlineReconstructor:
                 session_id=loaded.session_id if unused else max(current.session_id, loaded.session_id) + 1,
                 reason=f'continued from {path}',
                 scene=moved_to(loaded.scene, self._runner.device),
-                resumed=True,
+                resumed=after_a_pause,
             )
             return self._session
 

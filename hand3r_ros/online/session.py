@@ -27,7 +27,7 @@ class Session:
     chunk_frames: int = 0
     """Since the recurrent state last started anew, see ``ReconstructorConfig.reset_interval``."""
     resumed: bool = False
-    """Loaded from a file, and no frame has come since: the time in between says nothing."""
+    """Loaded after a pause, and no frame has come since: the time in between says nothing."""
 
 
 def reason_to_restart(session: Session, frame: CameraFrame, config: ReconstructorConfig) -> str | None:

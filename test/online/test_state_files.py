@@ -120,6 +120,15 @@ def test_the_world_goes_on_whatever_time_has_passed(two_hands, tmp_path):
         assert play(later, two_hands[5:6], start=start + 500)[0].session_id == 2  # a gap counts again
 
 
+def test_without_a_pause_the_next_stamp_means_what_it_says(two_hands, tmp_path):
+    path = tmp_path / 'a.safetensors'
+    saved(two_hands, path)
+    for start, session_id in ((3, 1), (100_000, 2), (0, 2)):
+        next_frame = make_reconstructor()
+        next_frame.load_state(path, after_a_pause=False)
+        assert play(next_frame, two_hands[3:4], start=start)[0].session_id == session_id
+
+
 def test_loading_into_a_session_that_runs_begins_another_one(two_hands, tmp_path):
     path = tmp_path / 'a.safetensors'
     expected = play(saved(two_hands, path), two_hands[3:4], start=3)[0]
