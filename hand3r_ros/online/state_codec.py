@@ -32,7 +32,7 @@ def encode(value: Any, tensors: dict[str, Tensor], name: str = '') -> Tree:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray | Tensor):
-        tensor = torch.from_numpy(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
+        tensor = torch.from_numpy(np.array(value, order='C')) if isinstance(value, np.ndarray) else value
         tensors[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         return {'tensor': name}
     if dataclasses.is_dataclass(value):
