@@ -33,7 +33,7 @@ class Linear(nn.Linear):
             and x.device.type == 'cpu'
             and x.dtype == self.weight.dtype == torch.float32
             and not torch.is_autocast_enabled('cpu')
-            and torch.backends.mkldnn.enabled
+            and bool(torch.backends.mkldnn.enabled)
             and onednn_multiplies()
         )
 

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import importlib.util
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -61,9 +62,25 @@ def rule() -> ModuleType:
     return module
 
 
-def arrays(name: str) -> dict[str, np.ndarray]:
+class GoldenArrays(dict[str, np.ndarray]):
+    """Arrays of one golden file, which remembers those that were looked at."""
+
+    def __init__(self, values: Mapping[str, np.ndarray]) -> None:
+        super().__init__(values)
+        self.used: set[str] = set()
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        self.used.add(name)
+        return super().__getitem__(name)
+
+    def unused(self, prefix: str = '') -> list[str]:
+        """Names that start with ``prefix`` and that no test has looked at yet."""
+        return sorted(name for name in self if name.startswith(prefix) and name not in self.used)
+
+
+def arrays(name: str) -> GoldenArrays:
     with np.load(FOLDER / f'{name}.npz') as file:
-        return dict(file)
+        return GoldenArrays(file)
 
 
 def case(name: str) -> dict[str, Any]:
@@ -117,5 +134,5 @@ def golden_frame(entry: dict[str, Any], height: int, width: int, ray_maps: bool,
 def largest_excess(found: Tensor, expected: np.ndarray, absolute: float = 2e-5, relative: float = 2e-5) -> float:
     """How far the worst element is over the tolerance; at most 0 when all agree."""
     assert tuple(found.shape) == expected.shape, f'{tuple(found.shape)} is not {expected.shape}'
-    difference = np.abs(found.double().numpy() - expected.astype(np.float64))
+    difference = np.abs(found.detach().double().numpy() - expected.astype(np.float64))
     return float((difference - absolute - relative * np.abs(expected)).max())

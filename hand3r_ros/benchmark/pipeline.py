@@ -1,4 +1,4 @@
-"""``hand3r benchmark``: speed and memory of the network, the online pipeline and what the node adds around it.
+"""The shipped network, the online pipeline and what the node adds around it, on rendered frames with two hands.
 
 Numbers belong to the machine they were measured on; compare rows of one run. Medians over all measured frames, after
 a warm-up. Memory is the resident set of this process.
@@ -6,21 +6,19 @@ a warm-up. Memory is the resident set of this process.
 
 from __future__ import annotations
 
-import json
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
+from hand3r_ros.benchmark.measuring import median_seconds, resident_mebibytes
+from hand3r_ros.benchmark.throughput import measure_throughput
 from hand3r_ros.checkpoints.locations import find_weights_folder
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.checkpoints import load_network
 from hand3r_ros.network.hand3r import Hand3R
-from hand3r_ros.network.types import Frame, HandBoxes
 from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.factory import build_reconstructor
 from hand3r_ros.online.reconstructor import OnlineReconstructor
@@ -31,22 +29,17 @@ from hand3r_ros.synthetic.splits import sequence_seed
 WARM_UP = 5
 RENDERED_FRAMES = 20  # drawn once, then shown again and again, forwards and backwards
 NODE_POINTS = 50_000
+NETWORK_FRAMES = 20
 
 
-def run_benchmark(preset: str, weights_dir: Path | None, frames: int, threads: int, out: Path | None = None) -> str:
-    """Measures everything and returns it as text; ``out`` also gets it as JSON."""
-    torch.set_num_threads(threads)
-    numbers: dict[str, float] = {}
+def measure_pipeline(preset: str, weights_dir: Path | None, frames: int) -> dict[str, float]:
+    """Network, online pipeline and node overhead with the weights of ``preset``; names to numbers."""
     reconstructor = build_reconstructor(ReconstructorConfig(preset=preset, weights_dir=weights_dir))
     camera_frames = rendered_camera_frames()
-    numbers |= network_numbers(load_network(find_weights_folder(preset, weights_dir), preset)[0])
+    network, _ = load_network(find_weights_folder(preset, weights_dir), preset)
+    numbers = network_numbers(network)
     online, result = online_numbers(reconstructor, camera_frames, frames)
-    numbers |= online
-    numbers |= node_numbers(camera_frames[0], result)
-    if out is not None:
-        out.write_text(json.dumps(numbers, indent=1))
-    head = f'{preset}, {threads} thread(s), {platform.machine()}, torch {torch.__version__}, {frames} frames of 640x480'
-    return '\n'.join([head, *(f'{name:<52} {value:10.2f}' for name, value in numbers.items())])
+    return numbers | online | node_numbers(camera_frames[0], result)
 
 
 def rendered_camera_frames() -> list[CameraFrame]:
@@ -60,39 +53,12 @@ def rendered_camera_frames() -> list[CameraFrame]:
     return [CameraFrame(frame.image, 0, frame.intrinsics, boxes) for frame in rendered]
 
 
-def median_milliseconds(function: Callable[[], object], repetitions: int) -> float:
-    """Median wall time of a call."""
-    seconds = []
-    for _ in range(repetitions):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(seconds))
-
-
 def network_numbers(network: Hand3R) -> dict[str, float]:
     """The bare network at its working resolution, 0 to 2 hands."""
-    config = network.config
-    height, width = round(config.image_long_side * 3 / 4) // 16 * 16, config.image_long_side
-    crop = config.hand.crop_size
-    frame = Frame(torch.rand(1, 3, height, width) * 2.0 - 1.0)
-    boxes = torch.tensor([[0.2, 0.4, 0.45, 0.75], [0.55, 0.4, 0.8, 0.75]]) * torch.tensor([width, height] * 2)
-    numbers = {}
-    network.eval()
-    for hands in range(3):
-        given = HandBoxes(
-            torch.rand(hands, 3, crop, crop), boxes[:hands], torch.arange(hands) == 1, torch.zeros(hands).long()
-        )
-        with torch.inference_mode():
-            state = network.init_state(1)
-            for _ in range(WARM_UP):
-                state, _ = network.step(state, frame, given)
-            fixed = state
-            numbers[f'network {width}x{height}, {hands} hands: ms per frame'] = median_milliseconds(
-                lambda fixed=fixed, given=given: network.step(fixed, frame, given),  # type: ignore[misc]
-                20,
-            )
-    return numbers
+    width = network.config.image_long_side
+    height = round(width * 3 / 4) // 16 * 16
+    measured = measure_throughput(network, (height, width), hands=(0, 1, 2), frames=NETWORK_FRAMES)
+    return {f'network {width}x{height}, {m.hands} hands: ms per frame': m.milliseconds for m in measured}
 
 
 def online_numbers(
@@ -152,12 +118,6 @@ def node_numbers(camera_frame: CameraFrame, result: FrameResult) -> dict[str, fl
             messages.transform_stamped(header, 'camera', result.T_world_camera),
         ),
     }
-    numbers = {name: median_milliseconds(piece, 50) for name, piece in pieces.items()}
+    numbers = {name: 1e3 * median_seconds(piece, 50).wall for name, piece in pieces.items()}
     numbers['node: overhead in all, ms'] = sum(numbers.values())
     return numbers
-
-
-def resident_mebibytes() -> float:
-    """Resident memory of this process."""
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
-    return pages * 4096 / 2**20
