@@ -17,6 +17,7 @@ from hand3r_ros.network.detection.peaks import DetectedHands, find_peaks
 from hand3r_ros.network.hand.crop import HandCrop, hand_crop
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.pose import matrix_from_pose
+from hand3r_ros.network.precision import store_products_in
 from hand3r_ros.network.scene.encoder import SceneTokens
 from hand3r_ros.network.types import Frame, HandBoxes, HandPrediction, Prediction, SceneState
 from hand3r_ros.online.errors import FrameRejected
@@ -39,7 +40,7 @@ class NetworkRunner:
     """Owns the network and where it runs, not the recurrent state."""
 
     def __init__(self, network: Hand3R, device: str = 'auto', precision: str = 'float32') -> None:
-        """Moves the network to ``device``.
+        """Moves the network to ``device`` and stores its weights for ``precision``.
 
         Raises:
             ValueError: the device does not exist or cannot compute in this precision.
@@ -49,6 +50,8 @@ class NetworkRunner:
         self.precision = precision
         if precision == 'float16' and self.device.type == 'cpu':
             raise ValueError("precision 'float16' needs a GPU; on a CPU use 'float32' or 'bfloat16'")
+        if precision != 'float32':
+            store_products_in(network, getattr(torch, precision))
         network.to(self.device).eval()
         self.network = network
         self.config = network.config
