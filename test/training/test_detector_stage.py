@@ -17,8 +17,9 @@ from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.detection_calibration import BestPeaks, best_operation, calibrate_scores
 from hand3r_ros.training.detection_data import DetectionBatch, DetectionDataset, ImageWindow
 from hand3r_ros.training.detection_losses import box_losses, detection_targets, generalised_overlap, heat_loss
-from hand3r_ros.training.detector_stage import detection_losses, network_with_new_head, train_detector
+from hand3r_ros.training.detector_stage import detection_losses, network_with_new_head
 from hand3r_ros.training.rendered_data import RenderedData, RenderedDataLayout
+from hand3r_ros.training.run import run_training
 
 COLORS = ((255, 0, 0), (0, 0, 255))  # of left and right hands
 
@@ -35,7 +36,8 @@ def write_squares(directory, sequences: int = 6) -> RenderedData:
                 if random.random() < 0.25:
                     continue
                 size = random.integers(12, 28)
-                x, y = slot * 48 + random.integers(0, 48 - size), random.integers(0, 64 - size)
+                # Not at the border, which windows that are larger than the image repeat.
+                x, y = slot * 48 + random.integers(2, 46 - size), random.integers(2, 62 - size)
                 data.arrays['image'][row, frame, y : y + size, x : x + size] = COLORS[slot]
                 data.arrays['hand_box'][row, frame, slot] = (x - 0.5, y - 0.5, x + size - 0.5, y + size - 0.5)
                 data.arrays['hand_visible'][row, frame, slot] = 1.0
@@ -186,7 +188,7 @@ def test_the_stage_adds_the_head_and_leaves_the_rest_alone(squares, tmp_path, mo
         'detector', data=str(squares.directory), out=str(tmp_path / 'out'), steps=30, batch=4, learning_rate=5e-3,
         warmup_steps=2,
     )  # fmt: skip
-    train_detector(config, weights)
+    run_training(config, weights)
     after, info = load_network(tmp_path, 'tiny')
     assert info.metadata['note'] == 'kept'
     assert info.metadata['detector_steps'] == 30
@@ -199,9 +201,9 @@ def test_the_stage_adds_the_head_and_leaves_the_rest_alone(squares, tmp_path, mo
 def test_wrong_files_are_refused_before_anything_is_trained(squares, tmp_path):
     config = TrainingConfig('detector', data=str(squares.directory), out=str(tmp_path / 'out'))
     with pytest.raises(ValueError, match='must be named'):
-        train_detector(config, tmp_path / 'mine.safetensors')
+        run_training(config, tmp_path / 'mine.safetensors')
     with pytest.raises(RuntimeError, match='does not exist'):
-        train_detector(config, tmp_path / 'tiny.safetensors', tmp_path / 'nowhere' / 'tiny.safetensors')
+        run_training(config, tmp_path / 'tiny.safetensors', tmp_path / 'nowhere' / 'tiny.safetensors')
     assert not (tmp_path / 'out').exists()
 
 
