@@ -18,6 +18,8 @@ PARAMETER_OPTIONS = {
     'max_hands': 'hands per image at most',
     'pose_source': 'camera pose: auto, network, geometric, or tf (of a recording)',
     'translation': 'metric place of hands: auto, network or aligned',
+    'state_update': 'of the recurrent state: cut3r, or ttt3r for long streams',
+    'reset_interval': 'begin the recurrent state anew every n images; 0: never',
     'device': 'auto, cpu, cuda or cuda:<n>',
     'precision': 'float32, float16 or bfloat16',
 }
@@ -41,6 +43,7 @@ def add_parser(verbs: Verbs) -> None:
     _add_reconstruction_options(parser)
     output = parser.add_argument_group('output')
     output.add_argument('--node-name', default='hand3r', help='topics are /NAME/hands, ... (default %(default)s)')
+    output.add_argument('--save-state', type=Path, metavar='FILE', help='write the session at the end, as ~/save_state')
     output.add_argument(
         '--map-every', type=float, default=5.0, metavar='S', help='seconds of the input between maps; 0: only the last'
     )
@@ -75,6 +78,9 @@ def _add_reconstruction_options(parser: argparse.ArgumentParser) -> None:
     for name, text in PARAMETER_OPTIONS.items():
         group.add_argument(f'--{name.replace("_", "-")}', dest=f'parameter_{name}', metavar=name.upper(), help=text)
     group.add_argument(
+        '--state', metavar='FILE', help='go on from a saved session, in its world frame (parameter state_file)'
+    )
+    group.add_argument(
         '-p',
         '--parameter',
         action='append',
@@ -99,6 +105,8 @@ def run(options: argparse.Namespace) -> None:
         raise RunError(f'--fps must not be negative, got {options.fps:g}')
     given = {name: getattr(options, f'parameter_{name}') for name in PARAMETER_OPTIONS}
     assignments = [f'{name}:={value}' for name, value in given.items() if value is not None]
+    if options.state is not None:
+        assignments.append(f'state_file:={Path(options.state).expanduser().resolve()}')
     if options.focal is not None:
         assignments.append(f'fallback_focal_px:={options.focal}')
     code = run_offline(
@@ -117,6 +125,7 @@ def run(options: argparse.Namespace) -> None:
             map_seconds=options.map_every,
             view=options.view,
             picture=options.picture,
+            save_state=options.save_state,
         )
     )
     if code:

@@ -40,6 +40,8 @@ def run_offline(settings: RunSettings) -> int:
         progress = work.open(identity(settings, prepared), settings.overwrite)
     try:
         reconstructor, detector = _build(prepared)
+        if prepared.parameters.state_file and progress is None:
+            reconstructor.load_state(Path(prepared.parameters.state_file).expanduser())
         stepper = FrameStepper(
             reconstructor, prepared.companions, prepared.parameters, settings.node_name, settings.map_seconds
         )
@@ -76,6 +78,8 @@ def _run(settings: RunSettings, prepared: Prepared, run: OfflineRun, reconstruct
         messages = run.write_result()
         prefix = f'/{settings.node_name.strip("/")}'
         print(summary(run.tally, settings.out, messages, prepared.companions.notes, prefix))
+        if settings.save_state is not None:
+            _save_state(reconstructor, settings.save_state)
         audience.save_picture(run.tally)
         audience.stay()
     finally:
@@ -142,6 +146,12 @@ class _Audience:
         self._bar.close()
         if self._view is not None:
             self._view.close()
+
+
+def _save_state(reconstructor: OnlineReconstructor, path: Path) -> None:
+    with disk_errors(path):
+        reconstructor.save_state(path)
+    print(f'session: {path} (a node goes on from it with the parameter state_file)')
 
 
 def _wait_for_interrupt() -> None:

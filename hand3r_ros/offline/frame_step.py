@@ -60,7 +60,6 @@ class FrameStepper:
         self._namespace = f'/{node_name.strip("/")}'
         self._map_ns = round(map_seconds * NANOSECONDS)
         self._stamp_ns = 0
-        self._restored_stamp_ns: int | None = None  # of the last image before the run went on
 
     @property
     def publishes_map(self) -> bool:
@@ -79,7 +78,6 @@ class FrameStepper:
             pixels = image.decode()
             self._check_stamp(image.stamp_ns)
             frame = self._camera_frame(image, pixels, tally)
-            self._keep_or_restart_session(frame)
             decoded = time.monotonic()
             result = self.reconstructor.process(frame)
         except (UnusableImageError, _StampError, FrameRejected) as error:
@@ -121,19 +119,6 @@ class FrameStepper:
         self.stamps.restore(*memory.stamps)
         self.builder.restore(memory.path, memory.markers_at)
         self.map_due_ns, self.session_id = memory.map_due_ns, memory.session_id
-        self._restored_stamp_ns = memory.last_stamp_ns
-
-    def _keep_or_restart_session(self, frame: CameraFrame) -> None:
-        """A loaded session accepts whatever time has passed; here it is the time between two images of the input."""
-        if self._restored_stamp_ns is None:
-            return
-        seconds = (frame.stamp_ns - self._restored_stamp_ns) * 1e-9
-        self._restored_stamp_ns = None
-        config = self.reconstructor.config
-        if seconds < 0.0 and config.reset_on_time_jump:
-            self.reconstructor.reset(f'time jumped back by {-seconds:.3f} s')
-        elif 0.0 < config.reset_after_gap < seconds:
-            self.reconstructor.reset(f'no frame for {seconds:.3f} s')
 
     def _check_stamp(self, stamp_ns: int) -> None:
         last = self.stamps.last_ns

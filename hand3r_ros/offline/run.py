@@ -90,7 +90,7 @@ class OfflineRun:
     def _restored(self, progress: dict[str, Any]) -> RunMemory:
         try:
             memory = RunMemory.from_json(progress)
-            self._stepper.reconstructor.load_state(self._work.snapshot)
+            self._stepper.reconstructor.load_state(self._work.snapshot, after_a_pause=False)
         except (KeyError, TypeError, StateFileError) as error:
             raise RunError(f'{self._work.path} cannot be continued: {error}; begin anew with --overwrite') from error
         self._stepper.restore(memory)

@@ -36,6 +36,7 @@ class RunSettings:
     map_seconds: float = 5.0  # of the stream, between two maps; 0: only at the end of a session
     view: bool = False
     picture: Path | None = None
+    save_state: Path | None = None  # where the session at the end is written, for a node to go on from
 
 
 def parameter_values(assignments: Sequence[str]) -> dict[str, Any]:

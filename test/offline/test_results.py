@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import FIRST_NS, FRAME_NS, FRAMES, boxes, read_bag, recording, stamp_ns, write_bag
+from recordings import FIRST_NS, FRAME_NS, FRAMES, boxes, equal, read_bag, recording, stamp_ns, write_bag
 from rosbags.rosbag2 import Reader, StoragePlugin
 
 from hand3r_ros.node import messages, messages_hands, messages_scene
@@ -121,6 +121,20 @@ def test_maps_come_at_the_asked_rate_and_at_the_end(settings, images):
     run = settings(images, map_seconds=0.2)
     run_offline(run)
     assert [ns for ns, _ in read_bag(run.out)['/hand3r/map']] == [FIRST_NS + i * FRAME_NS for i in (0, 2, 4, 5)]
+
+
+def test_a_second_run_goes_on_in_the_world_of_the_first(settings, images, tmp_path):
+    whole = settings(images, out=tmp_path / 'whole.mcap')
+    run_offline(whole)
+    state = tmp_path / 'session.safetensors'
+    run_offline(settings(images, Selection(end=0.25), save_state=state))
+    second = settings(images, Selection(start=0.3), state_file=str(state), out=tmp_path / 'second.mcap')
+    run_offline(second)
+    expected = read_bag(whole.out)['/hand3r/camera_pose'][3:]
+    found = read_bag(second.out)['/hand3r/camera_pose']
+    assert len(found) == len(expected) == FRAMES - 3
+    for (_, pose), (_, other) in zip(found, expected, strict=True):
+        assert equal(pose, other)
 
 
 def test_the_picture_is_written(settings, images, tmp_path: Path):
