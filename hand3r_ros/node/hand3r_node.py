@@ -163,8 +163,8 @@ class Hand3RNode(LifecycleNode):
         if (state_file := first_state(parameters)) is not None:
             reconstructor.load_state(state_file)
             self.get_logger().info(f'the session in {state_file} goes on')
-        inputs = self._make_inputs(parameters)
         outputs = Outputs(self, hand_model, self._lookup_base)
+        inputs = self._make_inputs(parameters)
         processor = FrameProcessor(
             reconstructor,
             inputs,
