@@ -117,7 +117,7 @@ def load_network(weights_dir: Path | str, preset: str) -> tuple[Hand3R, WeightsI
     with torch.device('meta'):
         network = Hand3R(wanted)
     network.to_empty(device='cpu')
-    network.load_state_dict(_checked_tensors(info.path, network.state_dict()))
+    _fill(network.state_dict(), info.path)
     return network.eval(), info
 
 
@@ -192,26 +192,39 @@ def config_hash(config: Hand3RConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _checked_tensors(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The file's tensors as float32, after comparing names and shapes and looking for NaN."""
+def _fill(expected: Mapping[str, Tensor], path: Path) -> None:
+    """Copies the file's tensors into the network's, one by one, after comparing all names and shapes."""
     try:
         with safe_open(path, framework='pt') as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            problems = _misfits(shapes, expected)
+            if not problems:
+                # Each tensor is read from the disk once; the file may be larger than what the cache can keep.
+                problems = [
+                    f'{name} is not finite' for name in expected if not _copy(file.get_tensor(name), expected[name])
+                ]
     except (SafetensorError, OSError) as error:
         raise WeightsError(f'{path} is damaged ({error}): copy or download it again') from error
-    problems = [f'{name} is missing' for name in sorted(expected.keys() - tensors.keys())]
-    problems += [f'{name} is unknown' for name in sorted(tensors.keys() - expected.keys())]
-    problems += [
-        f'{name} is {list(tensors[name].shape)} instead of {list(expected[name].shape)}'
-        for name in sorted(expected.keys() & tensors.keys())
-        if tensors[name].shape != expected[name].shape
-    ]
-    if not problems:
-        problems = [f'{name} is not finite' for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if problems:
         more = f' and {len(problems) - 3} more' if len(problems) > 3 else ''
         raise WeightsError(f'the tensors of {path} do not fit the network: {"; ".join(problems[:3])}{more}')
-    return {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
+
+
+def _misfits(shapes: Mapping[str, list[int]], expected: Mapping[str, Tensor]) -> list[str]:
+    problems = [f'{name} is missing' for name in sorted(expected.keys() - shapes.keys())]
+    problems += [f'{name} is unknown' for name in sorted(shapes.keys() - expected.keys())]
+    problems += [
+        f'{name} is {shapes[name]} instead of {list(expected[name].shape)}'
+        for name in sorted(expected.keys() & shapes.keys())
+        if shapes[name] != list(expected[name].shape)
+    ]
+    return problems
+
+
+def _copy(source: Tensor, target: Tensor) -> bool:
+    """Copies into ``target``, whatever the precision of ``source``; False if the numbers are not finite."""
+    target.copy_(source)
+    return bool(target.isfinite().all())
 
 
 def _config_from(content: Mapping[str, Any]) -> Hand3RConfig:
