@@ -105,12 +105,15 @@ def placed_samples(
     geometry = network_geometry(frame)
     camera = geometry.intrinsics_to_network(frame.intrinsics)
     depth = at_network_pixels(frame.depth, geometry)
+    # The same chance in every case: cases differ by the size of the noise alone.
+    points = {
+        noise: disturbed_points(depth, camera, noise, np.random.default_rng([*seed, 2]))
+        for noise in dict.fromkeys(noise for _, noise in cases.values())
+    }
     samples = []
     for case, (hand_noise, point_noise) in cases.items():
-        rng = np.random.default_rng([*seed, 1])  # the same hands and the same drift in every case
-        points = disturbed_points(depth, camera, point_noise, np.random.default_rng([*seed, 2]))
-        scene = SceneView(points[..., 2], camera, frame.intrinsics)
-        samples += _placed(case, frame, hands, scene, layer, hand_noise, rng)
+        scene = SceneView(points[point_noise][..., 2], camera, frame.intrinsics)
+        samples += _placed(case, frame, hands, scene, layer, hand_noise, np.random.default_rng([*seed, 1]))
     return samples
 
 

@@ -133,6 +133,8 @@ def disturbed_points(
         rng: the only source of chance.
 
     """
+    if noise == EXACT_POINTS:
+        return unproject_depth(depth, camera).astype(np.float32)
     shape = depth.shape
     factor = noise.scale * rng.standard_normal() + noise.drift * _smooth_field(shape, rng)
     factor = factor + noise.grain * rng.standard_normal(shape)

@@ -72,8 +72,8 @@ class PlacementConfig:
     min_scene_points: int = 30
     """'aligned' keeps the depth that the apparent size gives when fewer scene points lie on the hand."""
     max_depth_correction: float = 1.33
-    """'aligned' looks for depths that differ from that of the apparent size by at most this factor. Hands differ in size
-    by less; a scene that differs by more shows what hides the hand."""
+    """'aligned' looks for depths that differ from that of the apparent size by at most this factor. Hands differ in
+    size by less; a scene that differs by more shows what hides the hand."""
     min_agreement: float = 0.15
     """'aligned' keeps the depth of the apparent size when a smaller share of the scene points on the hand agrees."""
 

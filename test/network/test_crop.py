@@ -42,6 +42,7 @@ def test_crop_is_that_of_the_published_network(key: str) -> None:
         error = np.abs(grey_levels(found) - grey_levels(golden[f'{key}_{name}']))
         # Grey levels of un-blurred crops are whole numbers; what remains is float32 rounding.
         assert error.max() < 1e-4
+    assert blur_sigma(crop.size, 256) == (pytest.approx(case['sigma']) if case['blur'] else None)
     total = hamer_golden.description('crop')['opencv4_sums'][key]
     assert abs(float(crop.pixels.astype(float).sum()) - total) < 0.02
 
@@ -57,6 +58,33 @@ def test_crop_is_close_to_what_opencv_5_makes_of_it(key: str) -> None:
         # Stated for OpenCV 5: 3 grey levels, 0.14 on average. One pixel of the stored rows differs by 4.
         assert error.max() < 4.01
         assert error.mean() < 0.2
+
+
+@hamer_golden.needs_golden
+@pytest.mark.parametrize('key', CASES)
+def test_crop_samples_where_the_published_affine_map_says(key: str) -> None:
+    """The golden map goes from the image (mirrored for left hands) to the crop."""
+    case, image = golden_case(key)
+    affine = hamer_golden.arrays('crop')[f'{key}_trans']
+    center, size = crop_square(case['box'], case['rescale_factor'])
+    x = float(center[0]) if case['right'] else image.shape[1] - float(center[0]) - 1.0
+    expected = np.array([[256.0 / size, 0.0, 128.0 - 256.0 / size * x], [0.0, 256.0 / size, 0.0]])
+    expected[1, 2] = 128.0 - 256.0 / size * float(center[1])
+    np.testing.assert_allclose(affine, expected, rtol=1e-6, atol=1e-4)
+
+
+@hamer_golden.needs_golden
+def test_every_golden_crop_is_compared() -> None:
+    assert [case['key'] for case in hamer_golden.description('crop')['cases']] == CASES
+    for name, parts in (('crop', ('sub', 'rows', 'trans')), ('crop_cv4', ('sub', 'rows'))):
+        assert set(hamer_golden.arrays(name)) == {f'{key}_{part}' for key in CASES for part in parts}
+
+
+@hamer_golden.needs_golden
+def test_the_golden_image_is_the_one_the_crops_were_cut_from() -> None:
+    check, image = hamer_golden.description('crop')['image_check'], hamer_golden.generators().synth_image()
+    assert int(image.sum()) == check['sum']
+    assert image[200, 180].tolist() == check['px_200_180']
 
 
 def boxes(extent: int = 150) -> st.SearchStrategy[tuple[float, ...]]:

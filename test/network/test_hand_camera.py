@@ -13,6 +13,7 @@ from hand3r_ros.network.hand.camera import (
     crop_translation,
     full_image_translation,
     mirror_crop_camera,
+    perspective_translation,
     project_to_crop,
     project_to_image,
 )
@@ -57,6 +58,13 @@ def test_projection_into_the_full_image_agrees_with_the_published_code() -> None
     )
     pixels = project_to_image(golden['points'] + translation[:, None], focal, principal)
     torch.testing.assert_close(pixels.float(), golden['full_image_uv'], rtol=1e-5, atol=2e-2)
+
+
+@hamer_golden.needs_golden
+def test_every_golden_camera_array_is_used() -> None:
+    inputs = {'pred_cam', 'box_center', 'box_size', 'img_size', 'points'}
+    results = {'crop_cam_t', 'keypoints_2d_crop', 'full_image_uv', 'full_f5000', 'full_f37500', 'full_f1060'}
+    assert set(hamer_golden.arrays('camera')) == inputs | results
 
 
 @st.composite
@@ -116,3 +124,48 @@ def test_points_behind_the_camera_give_finite_pixels_and_gradients() -> None:
     pixels.sum().backward()
     assert torch.isfinite(pixels).all()
     assert points.grad is not None and torch.isfinite(points.grad).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    x=st.floats(-0.4, 0.4),
+    y=st.floats(-0.3, 0.3),
+    z=st.floats(0.25, 3.0),
+    seed=st.integers(0, 1000),
+)
+def test_a_hand_seen_in_perspective_is_put_where_it_is(x: float, y: float, z: float, seed: int) -> None:
+    """Unequal focal lengths and a principal point far from the middle of the image."""
+    generator = torch.Generator().manual_seed(seed)
+    points = 0.06 * torch.randn(2, 21, 3, generator=generator, dtype=torch.float64).clamp(-2.0, 2.0)
+    translation = torch.tensor([[x, y, z], [-x, y, 1.5 * z]], dtype=torch.float64)
+    focal, principal = torch.tensor([610.0, 588.0]).double(), torch.tensor([250.0, 290.0]).double()
+    pixels = project_to_image(points + translation[:, None], focal, principal)
+    found = perspective_translation(points, pixels, focal, principal)
+    torch.testing.assert_close(found, translation, rtol=1e-7, atol=1e-7)
+
+
+def test_perspective_tells_a_hand_that_points_at_the_camera_from_one_across() -> None:
+    """HaMeR's formula takes the distance of the whole hand for that of the wrist; the true camera knows better."""
+    reach = torch.linspace(0.0, 0.18, 21, dtype=torch.float64)
+    across = 0.03 * torch.sin(torch.arange(21.0, dtype=torch.float64))
+    points = torch.stack([across, across.roll(3), -reach], dim=-1)[None]  # fingers towards the camera
+    wrist = torch.tensor([[0.05, -0.04, 0.6]], dtype=torch.float64)
+    focal, principal = torch.tensor([600.0, 600.0]).double(), torch.tensor([320.0, 240.0]).double()
+    center, size = torch.tensor([[370.0, 200.0]]).double(), torch.tensor([250.0]).double()
+    pixels = project_to_image(points + wrist[:, None], focal, principal)
+    in_crop = (pixels - center) / size
+    middle, seen = points[..., :2].mean(1, keepdim=True), in_crop.mean(1, keepdim=True)
+    half = ((points[..., :2] - middle) * (in_crop - seen)).sum() / (points[..., :2] - middle).square().sum()
+    crop_camera = torch.cat([2.0 * half[None, None], seen[:, 0] / half - middle[:, 0]], dim=-1)
+    published = full_image_translation(crop_camera, center, size, focal, principal)
+    shown = center[:, None] + size * project_to_crop(points, crop_camera)
+    ours = perspective_translation(points, shown, focal, principal)
+    assert float((published - wrist).norm()) > 0.06
+    assert float((ours - wrist).norm()) < 0.02
+
+
+def test_points_without_extent_give_finite_translations() -> None:
+    found = perspective_translation(
+        torch.zeros(1, 21, 3), torch.full((1, 21, 2), 100.0), torch.full((2,), 500.0), torch.zeros(2)
+    )
+    assert torch.isfinite(found).all()

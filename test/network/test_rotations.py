@@ -45,6 +45,12 @@ def test_axis_angle_agrees_with_the_published_code(name: str) -> None:
     np.testing.assert_allclose(found.numpy(), golden[name], atol=2e-6)
 
 
+@hamer_golden.needs_golden
+def test_every_golden_rotation_array_is_compared() -> None:
+    expected = {'rot6d', 'rotmat', 'aa', 'aa_rotmat_quat', 'aa_rotmat_rodrigues'}
+    assert set(hamer_golden.arrays('rotations')) == expected
+
+
 def test_6d_layout_is_two_consecutive_vectors_that_become_columns() -> None:
     found = matrix_from_rotation_6d(torch.tensor([0.0, 2.0, 0.0, 0.0, 5.0, 3.0]))
     expected = torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])

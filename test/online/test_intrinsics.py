@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hand3r_ros.geometry import Intrinsics, unproject_depth
@@ -22,6 +22,7 @@ def test_it_is_that_of_the_reference(golden_cut3r):
     assert estimate_focal(golden['focal_pts3d'][0]) == pytest.approx(float(golden['focal_weiszfeld'][0]), rel=1e-5)
 
 
+@settings(deadline=None)
 @given(st.floats(10.0, 300.0), st.integers(0, 5), st.integers(1, 3))
 def test_the_focal_length_of_exact_points_is_found(focal, seed, stride):
     assert estimate_focal(pointmap(focal, seed=seed), stride=stride) == pytest.approx(focal, rel=1e-6)
@@ -75,3 +76,32 @@ def test_a_given_camera_wins_over_the_configured_one_and_that_over_the_estimate(
     assert estimated.network.fx == pytest.approx(150.0)
     assert estimated.source.fx == pytest.approx(300.0)
     assert (estimated.source.width, estimated.source.height, estimated.calibrated) == (448, 320, False)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.floats(120.0, 900.0), st.floats(0.5, 2.0), st.integers(0, 100))
+def test_neither_scale_nor_depth_errors_change_the_focal_length(focal, scale, seed):
+    """A focal length is a matter of directions; errors along the line of sight say nothing about it."""
+    rng = np.random.default_rng(seed)
+    points = pointmap(focal, 128, 96, seed) * scale * rng.uniform(0.8, 1.2, (96, 128, 1))
+    assert estimate_focal(points, np.ones((96, 128))) == pytest.approx(focal, rel=1e-5)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.floats(120.0, 900.0), st.integers(0, 100))
+def test_points_that_are_a_percent_off_sideways_cost_a_percent(focal, seed):
+    rng = np.random.default_rng(seed)
+    points = pointmap(focal, 128, 96, seed)
+    points[..., :2] += 0.01 * points[..., 2:] * rng.standard_normal((96, 128, 2))
+    # Noise in the directions shortens least squares' focal length by the square of noise over field of view.
+    shortening = (0.01 * focal / 37.0) ** 2
+    assert estimate_focal(points, np.ones((96, 128))) == pytest.approx(focal, rel=0.003 + 1.5 * shortening)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.floats(120.0, 900.0), st.floats(-3.0, 3.0), st.floats(-3.0, 3.0))
+def test_a_principal_point_a_few_pixels_off_hardly_matters(focal, right, down):
+    camera = centred_intrinsics(focal, 128, 96)
+    shifted = Intrinsics(focal, focal, camera.cx + right, camera.cy + down, 128, 96)
+    depth = np.random.default_rng(0).uniform(0.5, 2.0, (96, 128))
+    assert estimate_focal(unproject_depth(depth, shifted)) == pytest.approx(focal, rel=0.02)
