@@ -46,7 +46,7 @@ def read_hand_pose(path: Path) -> HandPose:
     try:
         arrays = load_mano_pickle(path, ('poseCoeff', 'beta', 'trans', 'kps2D'))
     except HandModelFileError as error:
-        reason = str(error).removeprefix(f'{path}: ')
+        reason = str(error).removeprefix(f'{path}: ').removeprefix('not readable as MANO_RIGHT.pkl: ')
         raise CorruptSampleError(path, f'not a readable hand pose ({reason})') from error
     translation = numbers(path, arrays, 'trans', (3,))
     if translation[2] <= 0.0:

@@ -24,7 +24,7 @@ MEAN_SAMPLES = 4096
 def set_mean_parameters(stream: HandStream, dataset: HandSource) -> None:
     """Starts the MANO head at the mean articulation and shape of the training hands (HaMeR ships such a mean too)."""
     generator = torch.Generator().manual_seed(0)
-    rotations, betas = dataset.parameters(MEAN_SAMPLES, generator)
+    rotations, betas = dataset.parameters(min(MEAN_SAMPLES, len(dataset)), generator)
     mean_pose = rotation_6d_from_matrix(rotations).mean(0)  # [16, 6]
     mean_pose[0] = stream.mano_head.initial_pose.reshape(16, 6)[0]  # the mean of all orientations means nothing
     stream.mano_head.initial_pose.copy_(mean_pose.reshape(1, 96))
