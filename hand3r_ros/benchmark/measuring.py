@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 Module = TypeVar('Module', bound=nn.Module)
@@ -91,12 +92,17 @@ def matmul_gflops(repetitions: int = 8) -> Seconds:
 def counting_operations(build: Callable[[], Module]) -> Iterator[tuple[Module, FlopCounterMode]]:
     """Gives the module that ``build`` makes and a counter; tensors have shapes but no memory inside of the block.
 
-    oneDNN's own operators are left out of it, because the counter does not know them.
+    oneDNN's operators and torch's fused attention are replaced, because the counter does not know them.
     """
     with torch.device('meta'):  # where initialisation does nothing
         module = build()
     counter = FlopCounterMode(display=False)
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
+    with (
+        FakeTensorMode(allow_non_fake_inputs=True),
+        torch.no_grad(),
+        torch.backends.mkldnn.flags(enabled=False),
+        sdpa_kernel(SDPBackend.MATH),
+    ):
         yield module.to_empty(device='cpu').requires_grad_(False).eval(), counter
 
 

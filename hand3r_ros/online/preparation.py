@@ -64,6 +64,21 @@ class ImageGeometry:
         left, top = scaled_width // 2 - kept_width // 2, scaled_height // 2 - kept_height // 2
         return cls(width, height, scaled_width, scaled_height, left, top, kept_width, kept_height)
 
+    @classmethod
+    def for_square(cls, width: int, height: int, side: int) -> ImageGeometry:
+        """The preparation for CUT3R's 224-pixel networks: the short side is scaled to ``side``, the middle is kept.
+
+        Raises:
+            ValueError: the image is empty.
+
+        """
+        if width < 1 or height < 1:
+            raise ValueError(f'image must not be empty, got {width} x {height} pixels')
+        long_side = round(side * max(width / height, height / width))
+        scaled_width, scaled_height = (long_side, side) if width >= height else (side, long_side)
+        left, top = scaled_width // 2 - side // 2, scaled_height // 2 - side // 2
+        return cls(width, height, scaled_width, scaled_height, left, top, side, side)
+
     def to_network(self, points: ArrayLike) -> Array:
         """Network pixels (..., 2) of source pixels (..., 2)."""
         return (np.asarray(points, float) + 0.5) * self._scale() - 0.5 - np.array([self.left, self.top])

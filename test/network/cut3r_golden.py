@@ -98,14 +98,20 @@ def golden_stream(config: SceneConfig) -> SceneStream:
     """A scene stream with the golden weights, put in by the names of the checkpoint."""
     with torch.device('meta'):
         stream = SceneStream(config)
-    own = stream.state_dict()
-    key_map = checkpoint_key_map(config)
-    checkpoint = {
-        theirs: torch.from_numpy(rule().golden_weights(theirs, own[ours].shape))
-        for theirs, ours in key_map.parameters.items()
-    }
-    stream.load_state_dict(rename_checkpoint(checkpoint, config), assign=True)
+    same_weights = dataclasses.replace(config, rope_half=False, state_update='cut3r', pose_token_after_reset='memory')
+    stream.load_state_dict(rename_checkpoint(golden_checkpoint(same_weights), config), assign=True)
     return stream.eval()
+
+
+@functools.lru_cache(maxsize=1)
+def golden_checkpoint(config: SceneConfig) -> dict[str, Tensor]:
+    """The golden weights under the names of the checkpoint. They take seconds to make, so the last are kept."""
+    with torch.device('meta'):
+        own = SceneStream(config).state_dict()
+    return {
+        theirs: torch.from_numpy(rule().golden_weights(theirs, own[ours].shape))
+        for theirs, ours in checkpoint_key_map(config).parameters.items()
+    }
 
 
 def golden_frame(entry: dict[str, Any], height: int, width: int, ray_maps: bool, mark_missing: bool) -> Frame:

@@ -23,11 +23,16 @@ def test_sizes_are_those_of_the_reference(golden_cut3r):
         for name, square_ok in (('out_wh_size512', False), ('out_wh_size512_square_ok', True)):
             geometry = ImageGeometry.for_image(*case['input_wh'], long_side=512, square_ok=square_ok)
             assert [geometry.width, geometry.height] == case[name], case
+        square = ImageGeometry.for_square(*case['input_wh'], side=224)
+        assert [square.width, square.height] == case['out_wh_size224'], case
+        assert min(square.scaled_width, square.scaled_height) == 224
+        assert 0 <= square.left <= square.scaled_width - 224 and 0 <= square.top <= square.scaled_height - 224
 
 
 @pytest.mark.parametrize(
-    ('key', 'size', 'long_side', 'stride'),
+    ('key', 'size', 'side', 'stride'),
     [
+        ('in100x75_size224', (100, 75), 224, 4),
         ('in100x75_size64', (100, 75), 64, 1),
         ('in75x100_size64', (75, 100), 64, 1),
         ('in60x60_size64', (60, 60), 64, 1),
@@ -36,13 +41,14 @@ def test_sizes_are_those_of_the_reference(golden_cut3r):
         ('in100x75_size512_stride8', (100, 75), 512, 8),
     ],
 )
-def test_pixels_are_those_of_the_reference(golden_cut3r, key, size, long_side, stride):
+def test_pixels_are_those_of_the_reference(golden_cut3r, key, size, side, stride):
     spec = importlib.util.spec_from_file_location('golden_rule', golden_cut3r / 'golden_rule.py')
     rule = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(rule)
     width, height = size
     image = rule.golden_uint8_image(height, width)
-    geometry = ImageGeometry.for_image(width, height, long_side)
+    # The published code crops a square for its 224-pixel networks only.
+    geometry = (ImageGeometry.for_square if side == 224 else ImageGeometry.for_image)(width, height, side)
     tensor = image_tensor(resize_and_crop(image, geometry))
     golden = np.load(golden_cut3r / 'preprocess.npz')[key]
     assert tensor[..., ::stride, ::stride].shape == golden.shape
