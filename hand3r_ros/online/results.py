@@ -64,7 +64,7 @@ class HandPlacement:
     """Where a hand's position comes from and how far it can be trusted."""
 
     source: PlacementSource
-    deviation: float | None = None  # m along the line of sight, one standard deviation; None: unknown
+    deviation: float | None = None  # m along the line of sight, if the scene's scale is right; None: unknown
     reason: str = ''  # why the scene was not used, where it should have been
 
 

@@ -136,7 +136,7 @@ def test_a_scene_beyond_the_largest_correction_leaves_the_apparent_size():
 
 def test_a_hand_that_is_hidden_entirely_is_not_put_onto_what_hides_it():
     vertices, faces = ball()
-    wall = np.full((160, 224), 0.35)
+    wall = np.full((160, 224), 0.3)
     found = align_to_scene(CENTRE, vertices, faces, wall, CAMERA, CONFIG)
     assert 'agree' in found.refused
     assert np.array_equal(found.wrist, CENTRE)
