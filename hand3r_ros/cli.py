@@ -22,9 +22,20 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; NAME=VALUE overrides may stand anywhere among them, which argparse alone does not allow."""
+    parser = build_parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and not (hasattr(options, 'overrides') and all('=' in text and text[0] != '-' for text in rest)):
+        parser.error(f'unrecognized arguments: {" ".join(rest)}')
+    if rest:
+        options.overrides = [*options.overrides, *rest]
+    return options
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; errors a user can mend are one line, without a traceback."""
-    options = build_parser().parse_args(arguments)
+    options = parse(arguments)
     try:
         return int(options.run(options) or 0)  # a verb may return an exit status
     except (ValueError, OSError, RuntimeError) as error:
