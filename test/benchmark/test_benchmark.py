@@ -61,7 +61,6 @@ def test_the_yardstick_computes_what_the_stream_computes(image_size: tuple[int, 
 
 def test_operations_are_those_stated_for_the_published_networks() -> None:
     assert scene_gflop(SceneConfig(), (384, 512), original=True) == pytest.approx(1584.5, rel=2e-3)
-    assert scene_gflop(SceneConfig(), (160, 224), original=True) == pytest.approx(469.1, rel=2e-3)
     assert hand_gflop(HandConfig()) == pytest.approx(251.1, rel=2e-3)
     # Two of three dense heads and the blocks in front of one of them are left out.
     assert scene_gflop(SceneConfig(), (384, 512)) < 1584.5 - 2 * 186.7 - 25.4
