@@ -75,11 +75,6 @@ def intrinsics_from_camera_info(message: Any, rectified: bool = False) -> Intrin
     return _apply_binning(_apply_region(full, message.roi), message.binning_x, message.binning_y)
 
 
-def is_distorted(message: Any) -> bool:
-    """True when the raw image of this camera is visibly distorted, so that a rectified image should be used."""
-    return bool(np.any(np.abs(np.asarray(message.d, float)) > 1e-3)) if len(message.d) else False
-
-
 def _apply_region(camera: Intrinsics, region: Any) -> Intrinsics:
     if region.width == 0 or region.height == 0:
         return camera  # REP-104: all zero stands for the full image

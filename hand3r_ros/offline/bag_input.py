@@ -13,7 +13,7 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from hand3r_ros.node.calibration import CalibrationError, intrinsics_from_camera_info
+from hand3r_ros.node.calibration import CalibrationError, calibration_from_camera_info
 from hand3r_ros.node.detections import detections_from_message
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.node.image_decoding import ImageDecodingError, decode_compressed_image, decode_image
@@ -141,13 +141,13 @@ class _Gathered:
 
     def on_camera_info(self, log_ns: int, message: Any) -> None:
         try:
-            intrinsics = intrinsics_from_camera_info(message, self._rectified)
+            calibration = calibration_from_camera_info(message, self._rectified)
         except CalibrationError as error:
             self.note(f'camera_info: {error}')
             return
-        if not self._since or self._cameras[-1] != intrinsics:
+        if not self._since or self._cameras[-1] != calibration:
             self._since.append(log_ns)
-            self._cameras.append(intrinsics)
+            self._cameras.append(calibration)
 
     def on_detections(self, log_ns: int, message: Any) -> None:
         hands, problems = detections_from_message(message)

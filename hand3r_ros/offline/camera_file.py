@@ -9,13 +9,13 @@ import numpy as np
 import yaml
 from sensor_msgs.msg import CameraInfo
 
-from hand3r_ros.geometry import Intrinsics
-from hand3r_ros.node.calibration import CalibrationError, intrinsics_from_camera_info, is_distorted
+from hand3r_ros.node.calibration import CalibrationError, calibration_from_camera_info
+from hand3r_ros.node.lens import Calibration
 from hand3r_ros.offline.errors import RunError
 
 
-def read_camera_file(path: Path, rectified: bool) -> tuple[Intrinsics, bool]:
-    """The pinhole camera of a calibration file, and whether its raw images are visibly distorted.
+def read_camera_file(path: Path, rectified: bool) -> Calibration:
+    """The camera of a calibration file: pinhole and lens, no lens for rectified images.
 
     Raises:
         RunError: the file is missing, no calibration, or uncalibrated.
@@ -28,16 +28,15 @@ def read_camera_file(path: Path, rectified: bool) -> tuple[Intrinsics, bool]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RunError(f'--calibration {path} is not YAML: {error}') from error
     try:
-        message = _camera_info(content)
-        intrinsics = intrinsics_from_camera_info(message, rectified)
+        calibration = calibration_from_camera_info(_camera_info(content), rectified)
     except (KeyError, TypeError, ValueError, CalibrationError) as error:
         raise RunError(
             f'--calibration {path} is not a camera_info file with image_width, image_height, camera_matrix.data (9 '
             f'numbers) and projection_matrix.data (12 numbers): {_said(error)}'
         ) from error
-    if intrinsics is None:
+    if calibration is None:
         raise RunError(f'--calibration {path} says that the camera is uncalibrated (fx is 0)')
-    return intrinsics, is_distorted(message) and not rectified
+    return calibration
 
 
 def _camera_info(content: Any) -> CameraInfo:
@@ -48,6 +47,7 @@ def _camera_info(content: Any) -> CameraInfo:
         height=int(content['image_height']),
         k=matrix,
         p=_numbers(projection, 12) if projection else np.hstack([matrix.reshape(3, 3), np.zeros((3, 1))]).ravel(),
+        distortion_model=str(content.get('distortion_model', 'plumb_bob')),
         d=_numbers(content.get('distortion_coefficients') or {'data': []}).tolist(),
     )
 

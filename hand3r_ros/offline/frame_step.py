@@ -10,8 +10,9 @@ from typing import Any
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
-from hand3r_ros.geometry import Array, Intrinsics
+from hand3r_ros.geometry import Array
 from hand3r_ros.node import messages, messages_scene, topics
+from hand3r_ros.node.lens import Calibration, Undistorter
 from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.result_messages import Moment, ResultMessages
 from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict
@@ -32,7 +33,7 @@ TF_TOPIC = '/tf'
 class Step:
     """What came of one image."""
 
-    image: RgbImage
+    image: RgbImage  # without lens distortion, like everything here but the messages
     frame: CameraFrame
     result: FrameResult
     messages: list[tuple[str, Any]]  # full topic name and message, in the order in which they are written
@@ -60,6 +61,7 @@ class FrameStepper:
         self._namespace = f'/{node_name.strip("/")}'
         self._map_ns = round(map_seconds * NANOSECONDS)
         self._stamp_ns = 0
+        self._undistorter: Undistorter | None = None
 
     @property
     def publishes_map(self) -> bool:
@@ -77,22 +79,27 @@ class FrameStepper:
         try:
             pixels = image.decode()
             self._check_stamp(image.stamp_ns)
-            frame = self._camera_frame(image, pixels, tally)
+            calibration = self._calibration(image, pixels, tally)
+            undistorter = self._undistorter_of(calibration)
+            frame = self._camera_frame(image, pixels, calibration, tally)
             decoded = time.monotonic()
             result = self.reconstructor.process(frame)
         except (UnusableImageError, _StampError, FrameRejected) as error:
             tally.skip(image.name, _CAUSES[type(error)], getattr(error, 'reason', str(error)))
             return None
         new_session = self.session_id != self.reconstructor.session_id
-        found = list(self._messages(image, result, new_session, decoded - began, tally))
-        return Step(pixels, frame, result, found, new_session)
+        published = result if undistorter is None else undistorter.result_in_raw_image(result)
+        found = list(self._messages(image, published, new_session, decoded - began, tally))
+        return Step(frame.image, frame, result, found, new_session)
 
     def camera_frame(self, image: InputImage) -> CameraFrame | None:
         """The frame as a detector sees it, for an image that was processed before; None if it was skipped."""
         try:
-            return CameraFrame(image.decode(), image.stamp_ns)
+            pixels = image.decode()
         except UnusableImageError:
             return None
+        undistorter = self._undistorter_of(self._calibration(image, pixels))
+        return CameraFrame(pixels if undistorter is None else undistorter.image(pixels), image.stamp_ns)
 
     def topology(self, stamp_ns: int) -> tuple[str, Any]:
         """The message that comes first."""
@@ -128,27 +135,44 @@ class FrameStepper:
                 f'stamp {stamp_ns / NANOSECONDS:.3f} s is not after the last one, {last / NANOSECONDS:.3f} s'
             )
 
-    def _camera_frame(self, image: InputImage, pixels: RgbImage, tally: Tally) -> CameraFrame:
+    def _camera_frame(
+        self, image: InputImage, pixels: RgbImage, calibration: Calibration | None, tally: Tally
+    ) -> CameraFrame:
+        detections = self._detections(image, tally)
+        undistorter = self._undistorter_of(calibration)
+        if undistorter is not None:
+            pixels = undistorter.image(pixels)
+            detections = None if detections is None else undistorter.detections(detections)
         return CameraFrame(
             image=pixels,
             stamp_ns=image.stamp_ns,
-            intrinsics=self._intrinsics(image, pixels, tally),
-            detections=self._detections(image, tally),
+            intrinsics=None if calibration is None else calibration.intrinsics,
+            detections=detections,
             T_world_camera=self._known_pose(image, tally),
         )
 
-    def _intrinsics(self, image: InputImage, pixels: RgbImage, tally: Tally) -> Intrinsics | None:
-        if not self._parameters.use_camera_info:
+    def _calibration(self, image: InputImage, pixels: RgbImage, tally: Tally | None = None) -> Calibration | None:
+        """The camera that the image was taken with, None when it is not known; ``tally`` is told of a wrong one."""
+        calibration = self._companions.calibrations.at(image.log_ns) if self._parameters.use_camera_info else None
+        if calibration is None:
             return None
-        intrinsics = self._companions.calibrations.at(image.log_ns)
-        height, width = pixels.shape[:2]
-        if intrinsics is not None and (intrinsics.width, intrinsics.height) != (width, height):
+        camera, (height, width) = calibration.intrinsics, pixels.shape[:2]
+        if (camera.width, camera.height) == (width, height):
+            return calibration
+        if tally is not None:
             tally.warn(
-                f'the calibration is for {intrinsics.width}x{intrinsics.height}, images have {width}x{height}: '
+                f'the calibration is for {camera.width}x{camera.height}, images have {width}x{height}: '
                 'went on uncalibrated'
             )
+        return None
+
+    def _undistorter_of(self, calibration: Calibration | None) -> Undistorter | None:
+        """None for images without distortion; the maps of the camera in use are kept."""
+        if calibration is None or calibration.lens is None:
             return None
-        return intrinsics
+        if self._undistorter is None or self._undistorter.calibration != calibration:
+            self._undistorter = Undistorter(calibration.intrinsics, calibration.lens)
+        return self._undistorter
 
     def _detections(self, image: InputImage, tally: Tally) -> tuple[HandDetection, ...] | None:
         if self._parameters.detector == 'none':

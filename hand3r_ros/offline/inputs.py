@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.node.lens import Calibration
 from hand3r_ros.offline.transforms import TransformHistory
 from hand3r_ros.online.results import HandDetection
 
@@ -33,9 +33,9 @@ class Calibrations:
     """The camera over time: entry i holds from the log time ``since[i]`` on; the first also before."""
 
     since: tuple[int, ...] = ()
-    cameras: tuple[Intrinsics | None, ...] = ()  # None: the recording says that it is uncalibrated
+    cameras: tuple[Calibration | None, ...] = ()  # None: the recording says that it is uncalibrated
 
-    def at(self, log_ns: int) -> Intrinsics | None:
+    def at(self, log_ns: int) -> Calibration | None:
         """The camera at a time, None when it is not known."""
         if not self.since:
             return None

@@ -120,7 +120,4 @@ def _with_calibration_file(companions: Companions, settings: RunSettings, rectif
     """The given calibration counts more than a recorded one."""
     if settings.calibration is None:
         return companions
-    intrinsics, distorted = read_camera_file(settings.calibration, rectified)
-    note = 'the lens distortion of --calibration is not removed: give rectified images with -p rectified:=true'
-    notes = (*companions.notes, note) if distorted else companions.notes
-    return replace(companions, calibrations=Calibrations((0,), (intrinsics,)), notes=notes)
+    return replace(companions, calibrations=Calibrations((0,), (read_camera_file(settings.calibration, rectified),)))

@@ -16,7 +16,6 @@ from hand3r_ros.node.calibration import (
     LatestCalibration,
     calibration_from_camera_info,
     intrinsics_from_camera_info,
-    is_distorted,
 )
 from hand3r_ros.node.detections import DetectionBuffer, detections_from_message
 from hand3r_ros.node.lens import Calibration, LensDistortion
@@ -121,12 +120,6 @@ def test_region_and_binning_lead_from_the_full_sensor_to_the_delivered_image() -
     # Delivered pixel 30 covers sensor pixels 160 and 161, whose centre is 160.5.
     assert (30 - camera.cx) / camera.fx == pytest.approx((160.5 - 320.0) / 500.0)
     assert (10 - camera.cy) / camera.fy == pytest.approx((60.5 - 240.0) / 510.0)
-
-
-def test_distortion_is_noticed() -> None:
-    assert not is_distorted(camera_info(K))
-    assert not is_distorted(camera_info(K, d=[0.0] * 5))
-    assert is_distorted(camera_info(K, d=[-0.3, 0.1, 0.0, 0.0, 0.0]))
 
 
 @pytest.mark.parametrize(

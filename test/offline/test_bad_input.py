@@ -191,10 +191,15 @@ def test_calibration_files_are_checked(tmp_path):
         read_camera_file(path, rectified=False)
     matrix = '{rows: 3, cols: 3, data: [500, 0, 320, 0, 510, 240, 0, 0, 1]}'
     path.write_text(f'image_width: 640\nimage_height: 480\ncamera_matrix: {matrix}\n')
-    camera, distorted = read_camera_file(path, rectified=False)
-    assert (camera.fx, camera.fy, camera.cx, camera.width, distorted) == (500.0, 510.0, 320.0, 640, False)
+    calibration = read_camera_file(path, rectified=False)
+    camera = calibration.intrinsics
+    assert (camera.fx, camera.fy, camera.cx, camera.width) == (500.0, 510.0, 320.0, 640)
+    assert calibration.lens is None
     path.write_text(path.read_text() + 'distortion_coefficients: {rows: 1, cols: 5, data: [0.1, 0, 0, 0, 0]}\n')
-    assert read_camera_file(path, rectified=False)[1]
+    assert read_camera_file(path, rectified=False).lens is not None
+    path.write_text(path.read_text() + 'distortion_model: unheard_of\n')
+    with pytest.raises(RunError, match='unheard_of'):
+        read_camera_file(path, rectified=False)
     path.write_text('just text')
     with pytest.raises(RunError, match='is not a camera_info file'):
         read_camera_file(path, rectified=False)

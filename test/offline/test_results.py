@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from recordings import FIRST_NS, FRAME_NS, FRAMES, boxes, equal, read_bag, recording, stamp_ns, write_bag
@@ -11,6 +12,7 @@ from rosbags.rosbag2 import Reader, StoragePlugin
 
 from hand3r_ros.node import messages, messages_hands, messages_scene
 from hand3r_ros.node.configuration import reconstructor_config
+from hand3r_ros.node.lens import LensDistortion, Undistorter
 from hand3r_ros.offline.command import run_offline
 from hand3r_ros.offline.inputs import Selection
 from hand3r_ros.offline.settings import node_parameters
@@ -141,3 +143,36 @@ def test_the_picture_is_written(settings, images, tmp_path: Path):
     run = settings(images, Selection(end=0.15), picture=tmp_path / 'run.png')
     run_offline(run)
     assert run.picture.stat().st_size > 10_000
+
+
+def test_the_lens_of_a_calibration_file_is_taken_out(settings, rendered, tmp_path):
+    """Distorted images with their calibration give the camera poses and points of the undistorted ones."""
+    camera = rendered[0].intrinsics
+    lens = Undistorter(camera, LensDistortion('plumb_bob', (-0.15, 0.02, 0.0, 0.0)))
+    grid = np.stack(np.meshgrid(np.arange(camera.width), np.arange(camera.height)), axis=-1).reshape(-1, 2)
+    maps = lens.from_raw(grid).reshape(camera.height, camera.width, 2).astype(np.float32)
+    straight, bent = tmp_path / 'straight', tmp_path / 'bent'
+    for folder in (straight, bent):
+        folder.mkdir()
+    for index, frame in enumerate(rendered[:2]):
+        image = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(straight / f'{stamp_ns(index)}.png'), image)
+        cv2.imwrite(str(bent / f'{stamp_ns(index)}.png'), cv2.remap(image, maps, None, cv2.INTER_CUBIC))
+    clouds = {}
+    for name, folder, coefficients in (
+        ('truth', straight, '0, 0, 0, 0'),
+        ('corrected', bent, '-0.15, 0.02, 0, 0'),
+        ('ignored', bent, '0, 0, 0, 0'),
+    ):
+        path = tmp_path / f'{name}.yaml'
+        path.write_text(
+            f'image_width: {camera.width}\nimage_height: {camera.height}\n'
+            f'camera_matrix: {{data: [{camera.fx}, 0, {camera.cx}, 0, {camera.fy}, {camera.cy}, 0, 0, 1]}}\n'
+            f'distortion_model: plumb_bob\ndistortion_coefficients: {{data: [{coefficients}]}}\n'
+        )
+        run = settings(folder, calibration=path, out=tmp_path / f'{name}.mcap', points__stride=4)
+        assert run_offline(run) == 0
+        clouds[name] = messages_scene.cloud_arrays(read_bag(run.out)['/hand3r/points'][-1][1])[0]
+    corrected = np.abs(clouds['corrected'] - clouds['truth']).mean()
+    ignored = np.abs(clouds['ignored'] - clouds['truth']).mean()
+    assert corrected < 0.5 * ignored
