@@ -1,39 +1,48 @@
-"""Trivial predictors to compare with: a number means nothing until it beats these."""
+"""Trivial predictors to compare with: a number means nothing until it beats these.
+
+Means are those of the *test* hands themselves, which flatters the predictors.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hand3r_ros.evaluation import metrics
+from hand3r_ros.evaluation.numbers import Numbers, camera_numbers, hand_numbers
+from hand3r_ros.evaluation.samples import HandSample, Samples
+from hand3r_ros.evaluation.truth import EvaluatedHand
 from hand3r_ros.hand_model.layer import HandLayer
-from hand3r_ros.hand_model.mirror import mirror_rotations
 from hand3r_ros.hand_model.sides import HandSide
-from hand3r_ros.network.hand3r import Hand3R
-from hand3r_ros.network.scene.encoder import SceneTokens
-from hand3r_ros.network.types import Frame
-from hand3r_ros.synthetic.sequence import HandTruth
 
 
-class ZeroedScene(Hand3R):
-    """A network whose scene stream sees black images; the hand stream is unchanged."""
+def baseline_numbers(samples: Samples, layer: HandLayer) -> dict[str, Numbers]:
+    """A row per baseline, for what it says something about."""
+    rows: dict[str, Numbers] = {}
+    constant_depth: Numbers = {}
+    if samples.hands:
+        hands, predicted, truth = [s.hand for s in samples.hands], samples.predicted, samples.truth
+        relative = predicted - predicted[:, :1]
+        constant = constant_depth_wrists(truth)[:, None]
+        rows['mean pose'] = hand_numbers(mean_keypoints(hands, truth) + constant, truth)
+        rows['true rotation + mean pose'] = hand_numbers(mean_articulation(hands, layer) + constant, truth)
+        constant_depth['C-MPJPE mm'] = hand_numbers(relative + constant, truth)['C-MPJPE mm']
+        apparent = box_size_wrists(samples.hands)[:, None]
+        rows['depth from box size'] = {'C-MPJPE mm': hand_numbers(relative + apparent, truth)['C-MPJPE mm']}
+    if samples.true_depth:
+        depth = np.concatenate(samples.true_depth)
+        absolute, within = metrics.depth_errors(np.full_like(depth, float(np.median(depth))), depth)
+        constant_depth.update({'depth AbsRel': absolute, 'depth delta1': within})
+    rows['constant depth'] = constant_depth
+    still = [(np.tile(truth[0], (len(truth), 1, 1)), truth) for _, truth in samples.cameras]
+    rows['static camera'] = camera_numbers(still)
+    return {name: row for name, row in rows.items() if row}
 
-    @classmethod
-    def of(cls, network: Hand3R) -> ZeroedScene:
-        """The same weights, blindfolded."""
-        blind = cls(network.config)
-        blind.load_state_dict(network.state_dict())
-        return blind.eval()
 
-    def encode_scene(self, frame: Frame) -> SceneTokens:
-        """Tokens of a black image."""
-        return super().encode_scene(dataclasses.replace(frame, image=torch.full_like(frame.image, -1.0)))
-
-
-def mean_keypoints(hands: Sequence[HandTruth], truth: NDArray) -> NDArray:
+def mean_keypoints(hands: Sequence[EvaluatedHand], truth: NDArray) -> NDArray:
     """(N, 21, 3) the mean root-relative hand of its side in camera axes, for every hand."""
     relative = truth - truth[:, :1]
     sides = np.array([hand.side for hand in hands])
@@ -41,12 +50,10 @@ def mean_keypoints(hands: Sequence[HandTruth], truth: NDArray) -> NDArray:
     return np.stack([means[side] for side in sides.tolist()])
 
 
-def mean_articulation(hands: Sequence[HandTruth], layer: HandLayer) -> NDArray:
+def mean_articulation(hands: Sequence[EvaluatedHand], layer: HandLayer) -> NDArray:
     """(N, 21, 3) root-relative keypoints of the true orientation with the mean finger pose and shape."""
     right = np.array([hand.side == HandSide.RIGHT for hand in hands])
-    rotations = np.stack(
-        [h.rotations if r else mirror_rotations(h.rotations) for h, r in zip(hands, right, strict=True)]
-    )
+    rotations = np.stack([hand.rotations for hand in hands])
     U, _, Vt = np.linalg.svd(rotations[:, 1:].mean(0))  # chordal mean of the joint rotations
     signs = np.linalg.det(U @ Vt)
     U[:, :, 2] *= signs[:, None]
@@ -55,3 +62,24 @@ def mean_articulation(hands: Sequence[HandTruth], layer: HandLayer) -> NDArray:
     with torch.inference_mode():
         mesh = layer(torch.from_numpy(mean).float(), torch.from_numpy(betas).float(), torch.from_numpy(right))
     return mesh.keypoints.numpy()
+
+
+def constant_depth_wrists(truth: NDArray) -> NDArray:
+    """(N, 3) wrists at the mean true depth, on the ray through the true wrist pixel, of true keypoints (N, 21, 3)."""
+    return truth[:, 0] / truth[:, 0, 2:] * float(truth[:, 0, 2].mean())
+
+
+def box_size_wrists(hands: Sequence[HandSample]) -> NDArray:
+    """(N, 3) wrists as far away as a hand of the mean size looks as large as the box, on the ray through the true
+    wrist pixel: depth = focal length * mean size / longer side of the box, in which sizes are means over the hands."""
+    truth = np.stack([sample.truth[0] for sample in hands])  # (N, 3)
+    apparent = np.array(  # radians
+        [
+            max((sample.hand.box[2] - sample.hand.box[0]) / sample.intrinsics.fx,
+                (sample.hand.box[3] - sample.hand.box[1]) / sample.intrinsics.fy)
+            for sample in hands
+        ]
+    )
+    apparent = np.maximum(apparent, 1e-3)  # a box cut off by the border may have next to no extent
+    size = float((apparent * truth[:, 2]).mean())  # m
+    return truth / truth[:, 2:] * (size / apparent)[:, None]

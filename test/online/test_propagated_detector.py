@@ -160,7 +160,9 @@ def test_hands_without_pixels_are_not_followed():
 
 
 def test_unknown_detectors_are_refused_with_the_known_names():
-    with pytest.raises(ValueError, match=r"detection\.detector must be one of auto, given, mediapipe, network, got 'yolo'"):
+    with pytest.raises(
+        ValueError, match=r"detection\.detector must be one of auto, given, mediapipe, network, got 'yolo'"
+    ):
         make_detector(ReconstructorConfig(detection=DetectionConfig(detector='yolo')))
 
 
