@@ -70,13 +70,18 @@ def constant_depth_wrists(truth: NDArray) -> NDArray:
 
 
 def box_size_wrists(hands: Sequence[HandSample]) -> NDArray:
-    """(N, 3) wrists as far away as a hand of the mean size looks as large as the box, on the ray through the true
-    wrist pixel: depth = focal length * mean size / longer side of the box, in which sizes are means over the hands."""
+    """(N, 3) wrists as far away as a hand of the mean size looks as large as the box.
+
+    On the ray through the true wrist pixel; depth = focal length * mean size / longer side of the box, where the mean
+    size is that of the hands themselves.
+    """
     truth = np.stack([sample.truth[0] for sample in hands])  # (N, 3)
     apparent = np.array(  # radians
         [
-            max((sample.hand.box[2] - sample.hand.box[0]) / sample.intrinsics.fx,
-                (sample.hand.box[3] - sample.hand.box[1]) / sample.intrinsics.fy)
+            max(
+                (sample.hand.box[2] - sample.hand.box[0]) / sample.intrinsics.fx,
+                (sample.hand.box[3] - sample.hand.box[1]) / sample.intrinsics.fy,
+            )
             for sample in hands
         ]
     )

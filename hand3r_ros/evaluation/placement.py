@@ -25,7 +25,8 @@ from hand3r_ros.evaluation.placement_noise import (
     disturbed_points,
 )
 from hand3r_ros.evaluation.placement_report import format_placement, placement_numbers
-from hand3r_ros.evaluation.rendered import FRAMES_PER_SECOND, at_network_pixels
+from hand3r_ros.evaluation.samples import at_network_pixels
+from hand3r_ros.evaluation.truth import FRAMES_PER_SECOND
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.hand_model.sides import HandSide

@@ -18,7 +18,7 @@ from hand3r_ros.evaluation.placement_noise import (
     size_direction,
 )
 from hand3r_ros.evaluation.placement_report import format_placement, placement_numbers
-from hand3r_ros.evaluation.rendered import at_network_pixels
+from hand3r_ros.evaluation.samples import at_network_pixels
 from hand3r_ros.geometry import Intrinsics
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.layer import HandLayer

@@ -1,95 +1,113 @@
-"""The evaluation pairs predictions with the truth of the same hand and frame, and its baselines are what they say."""
+"""The evaluation pairs predictions with the truth of the same hand and frame, in every pipeline alike."""
 
 import numpy as np
 import pytest
 import torch
 
 from hand3r_ros.evaluation import rendered
-from hand3r_ros.evaluation.baselines import ZeroedScene, mean_articulation, mean_keypoints
+from hand3r_ros.evaluation.outputs import Outputs
 from hand3r_ros.evaluation.report import format_report
+from hand3r_ros.evaluation.samples import SMALLEST_VISIBLE, run_sequences
+from hand3r_ros.evaluation.truth import rendered_sequences
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.layer import HandLayer
+from hand3r_ros.network.checkpoints import save_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
-from hand3r_ros.network.types import Frame, HandBoxes
-from hand3r_ros.online.config import ReconstructorConfig
-from hand3r_ros.online.detection.registry import make_detector
-from hand3r_ros.online.reconstructor import OnlineReconstructor
 from hand3r_ros.synthetic.sequence import SceneConfig, Sequence
 from hand3r_ros.synthetic.splits import sequence_seed
 
-
-@pytest.fixture(scope='module')
-def layer():
-    return HandLayer(load_open_hand())
+FRAMES = 4
 
 
 @pytest.fixture(scope='module')
-def hands():
-    sequence = Sequence(sequence_seed('validation', 3), SceneConfig(width=320, height=240, frames=6, hands='both'))
-    return [hand for index in range(len(sequence)) for hand in sequence.frame(index).hands]
-
-
-@pytest.fixture(scope='module')
-def samples(layer):
+def network():
     torch.manual_seed(0)
-    network = Hand3R(preset('tiny')).eval()
-    config = ReconstructorConfig()
-    reconstructor = OnlineReconstructor(network, layer, make_detector(config), config)
-    return rendered.run_sequences(reconstructor, sequences=1, frames=3, long_side=network.config.image_long_side)
+    return Hand3R(preset('tiny')).eval()
 
 
-def test_every_visible_hand_is_either_paired_or_missed(samples):
-    sequence = Sequence(sequence_seed('test', 0), SceneConfig(width=640, height=480, frames=3))
-    visible = [
-        hand
-        for index in range(3)
-        for hand in sequence.frame(index).hands
-        if hand.visible_fraction >= rendered.SMALLEST_VISIBLE
-    ]
-    assert len(samples.truth) + samples.missed == len(visible)
-    for truth, hand in zip(samples.truth, visible, strict=False):
-        np.testing.assert_array_equal(truth, hand.keypoints_camera)
+@pytest.fixture(scope='module')
+def samples(network):
+    pipelines = rendered.make_pipelines(network, HandLayer(load_open_hand()), 'tiny', ablations=True)
+    return run_sequences(pipelines, rendered_sequences(1, FRAMES))
 
 
-def test_the_true_depth_is_sampled_at_the_pixels_the_network_sees(samples):
-    predicted, truth = samples.depth[0]
-    assert predicted.shape == truth.shape
-    assert 0.1 < np.median(truth[truth > 0.0]) < 10.0
+@pytest.fixture(scope='module')
+def numbers(samples):
+    return rendered.all_numbers(samples, HandLayer(load_open_hand()))
 
 
-def test_a_perfect_prediction_scores_zero(samples):
-    numbers = rendered.hand_numbers(samples.truth, samples.truth) if samples.truth else {}
-    assert all(value < 1e-6 for name, value in numbers.items() if name.endswith('mm'))
+@pytest.fixture(scope='module')
+def truth():
+    sequence = Sequence(sequence_seed('test', 0), SceneConfig(width=640, height=480, frames=FRAMES))
+    return [sequence.frame(index) for index in range(FRAMES)]
 
 
-def test_the_mean_hand_is_the_mean_of_its_side(hands):
-    truth = np.stack([hand.keypoints_camera for hand in hands])
-    mean = mean_keypoints(hands, truth)
-    for side in {hand.side for hand in hands}:
-        chosen = np.array([hand.side == side for hand in hands])
-        np.testing.assert_allclose(mean[chosen][0], (truth - truth[:, :1])[chosen].mean(0), atol=1e-12)
+def test_every_visible_hand_is_either_paired_or_missed(samples, truth):
+    ours = samples[rendered.OURS]
+    visible = [hand for frame in truth for hand in frame.hands if hand.visible_fraction >= SMALLEST_VISIBLE]
+    assert visible
+    assert len(ours.hands) + ours.missed == len(visible)
+    for sample, hand in zip(ours.hands, visible, strict=False):
+        np.testing.assert_array_equal(sample.truth, hand.keypoints_camera)
 
 
-def test_true_rotation_with_the_mean_articulation_of_one_hand_is_that_hand(hands, layer):
-    hand = hands[0]
-    keypoints = mean_articulation([hand], layer)[0]
-    np.testing.assert_allclose(keypoints, hand.keypoints_camera - hand.keypoints_camera[0], atol=1e-5)
+def test_the_pipeline_of_the_occlusion_bins_sees_every_hand_that_shows_a_pixel(samples, truth):
+    every = samples[rendered.EVERY_HAND]
+    shown = [hand for frame in truth for hand in frame.hands if hand.visible_fraction > 0.0]
+    assert len(every.hands) + every.missed == len(shown)
 
 
-def test_a_zeroed_scene_does_not_depend_on_the_image():
-    torch.manual_seed(0)
-    network = Hand3R(preset('tiny')).eval()
-    blind = ZeroedScene.of(network)
-    boxes = HandBoxes.empty(network.config.hand.crop_size)
-    with torch.inference_mode():
-        outputs = [
-            blind.step(blind.init_state(1), Frame(torch.rand(1, 3, 160, 224)), boxes)[1].scene.points_self
-            for _ in range(2)
-        ]
-        seeing = network.step(network.init_state(1), Frame(torch.rand(1, 3, 160, 224)), boxes)[1].scene.points_self
-    assert torch.equal(*outputs)
-    assert not torch.equal(outputs[0], seeing)
+def test_cameras_and_depth_are_those_of_the_sequence(samples, truth):
+    ours = samples[rendered.OURS]
+    ((_, cameras),) = ours.cameras
+    np.testing.assert_array_equal(cameras, np.stack([frame.T_world_camera for frame in truth]))
+    assert ours.depth_sums[2] == sum(len(depth) for depth in ours.true_depth) > 0
+    assert 0.1 < np.median(np.concatenate(ours.true_depth)) < 10.0
+
+
+def test_tracks_are_in_the_first_camera_of_the_sequence(samples, truth):
+    track = samples[rendered.OURS].tracks[0]
+    first = [hand for hand in truth[track.frames[0]].hands if hand.visible_fraction >= SMALLEST_VISIBLE]
+    if track.frames[0] == 0:
+        assert any(np.allclose(track.truth[0], hand.keypoints_camera, atol=1e-9) for hand in first)
+    step = np.linalg.inv(truth[0].T_world_camera) @ truth[track.frames[-1]].T_world_camera
+    moved = [hand.keypoints_camera @ step[:3, :3].T + step[:3, 3] for hand in truth[track.frames[-1]].hands]
+    assert any(np.allclose(track.truth[-1], points, atol=1e-9) for points in moved)
+
+
+def test_the_rows_that_others_read_are_there(numbers):
+    assert {
+        'ours',
+        'ours, network pose',
+        'ours, geometric pose',
+        'ours, zeroed scene',
+        'mean pose',
+        'true rotation + mean pose',
+        'constant depth',
+        'depth from box size',
+        'static camera',
+    } <= set(numbers)
+    assert {'PA-MPJPE mm', 'MPJPE mm', 'C-MPJPE mm', 'AUC (PA)', 'depth AbsRel', 'hands'} <= set(numbers['ours'])
+
+
+def test_ablations_have_rows_of_their_own_that_differ_from_ours(numbers):
+    ours = numbers['ours']['C-MPJPE mm']
+    for name in ('ours, without prompts', 'ours, without f_s', 'ours, without state'):
+        assert np.isfinite(numbers[name]['C-MPJPE mm'])
+    assert numbers['ours, without prompts']['C-MPJPE mm'] != ours
+    assert numbers['ours, without prompts']['PA-MPJPE mm'] == pytest.approx(numbers['ours']['PA-MPJPE mm'], abs=1e-2)
+
+
+def test_the_whole_command_writes_everything_it_is_asked_for(tmp_path, network):
+    save_network(tmp_path / 'tiny.safetensors', network, {'preset': 'tiny', 'hand_model': 'open_hand'})
+    outputs = Outputs(csv=tmp_path / 'numbers.csv', plots=tmp_path / 'plots', tables=True)
+    text = rendered.evaluate_rendered('tiny', tmp_path, 1, 2, tmp_path / 'numbers.json', outputs=outputs)
+    assert 'not available' in text
+    assert (tmp_path / 'numbers.csv').read_text().startswith('method,PA-MPJPE mm')
+    assert '"ours, zeroed scene"' in (tmp_path / 'numbers.json').read_text()
+    pictures = sorted(path.name for path in (tmp_path / 'plots').iterdir())
+    assert pictures == ['error_by_distance.png', 'error_by_occlusion.png', 'error_over_time.png']
 
 
 def test_the_report_has_a_row_per_method_and_says_nothing_where_nothing_is_known():

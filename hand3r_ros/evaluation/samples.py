@@ -1,0 +1,195 @@
+"""Runs the online pipeline over sequences and keeps every prediction beside its truth.
+
+Several pipelines (other weights, other settings, ablations) see the same frames side by side, so that each frame is
+drawn or read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hand3r_ros.evaluation.truth import EvaluatedFrame, EvaluatedHand, EvaluatedSequence
+from hand3r_ros.geometry import Intrinsics, invert_transform
+from hand3r_ros.hand_model.sides import HandSide
+from hand3r_ros.online.preparation import ImageGeometry
+from hand3r_ros.online.reconstructor import OnlineReconstructor
+from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection, HandResult
+
+SMALLEST_VISIBLE = 0.25
+"""Hands hidden more than this say nothing about the hand stream."""
+ANY_PIXEL = 1e-9
+DEPTH_STRIDE = 7
+"""Every seventh pixel of the network's image counts for depth: neighbours say the same."""
+
+
+@dataclass(frozen=True, eq=False)
+class HandSample:
+    """One predicted hand and its truth, metres, camera's optical frame."""
+
+    predicted: NDArray[np.floating]  # (21, 3)
+    truth: NDArray[np.floating]  # (21, 3)
+    hand: EvaluatedHand
+    intrinsics: Intrinsics
+    seconds: float  # since the first frame of its sequence
+
+
+@dataclass(frozen=True, eq=False)
+class WorldTrack:
+    """One hand over a sequence, in the optical frame of the sequence's first camera, where it was visible."""
+
+    frame_rate: float
+    frames: NDArray[np.integer]  # (T,) ascending, with gaps where the hand was not visible or not predicted
+    predicted: NDArray[np.floating]  # (T, 21, 3) m
+    truth: NDArray[np.floating]  # (T, 21, 3) m
+
+
+@dataclass
+class Samples:
+    """Everything measured of one pipeline."""
+
+    hands: list[HandSample] = field(default_factory=list)
+    tracks: list[WorldTrack] = field(default_factory=list)
+    cameras: list[tuple[NDArray, NDArray]] = field(default_factory=list)  # predicted, true (T, 4, 4) of a sequence
+    depth_sums: NDArray = field(default_factory=lambda: np.zeros(3))  # of relative errors, of pixels within, of pixels
+    true_depth: list[NDArray] = field(default_factory=list)  # known depths of a frame, m
+    missed: int = 0
+    false: int = 0
+
+    @property
+    def predicted(self) -> NDArray:
+        """(N, 21, 3) predicted keypoints."""
+        return np.stack([sample.predicted for sample in self.hands])
+
+    @property
+    def truth(self) -> NDArray:
+        """(N, 21, 3) true keypoints."""
+        return np.stack([sample.truth for sample in self.hands])
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One way to reconstruct, with the share of a hand that has to be seen for its box to be given."""
+
+    reconstructor: OnlineReconstructor
+    image_long_side: int
+    patch_size: int
+    smallest_visible: float = SMALLEST_VISIBLE
+
+
+def run_sequences(
+    pipelines: Mapping[str, Pipeline],
+    sequences: Iterable[EvaluatedSequence],
+    adapt: Callable[[HandResult], HandResult] = lambda hand: hand,
+) -> dict[str, Samples]:
+    """Shows every sequence to every pipeline, which starts anew with each.
+
+    Args:
+        pipelines: by the name that the result has too.
+        sequences: gone through once.
+        adapt: turns predicted hands into what the truth means by a hand (data sets have other fingertips).
+
+    """
+    samples = {name: Samples() for name in pipelines}
+    for sequence in sequences:
+        recorders = {name: _Recorder(samples[name], sequence.frame_rate) for name in pipelines}
+        for pipeline in pipelines.values():
+            pipeline.reconstructor.reset('next test sequence')
+        for frame in sequence.frames:
+            for name, pipeline in pipelines.items():
+                _show(frame, pipeline, recorders[name], adapt)
+        for recorder in recorders.values():
+            recorder.finish()
+    return samples
+
+
+def _show(
+    frame: EvaluatedFrame, pipeline: Pipeline, recorder: _Recorder, adapt: Callable[[HandResult], HandResult]
+) -> None:
+    given = [hand for hand in frame.hands if hand.is_visible(pipeline.smallest_visible)]
+    detections = tuple(HandDetection(hand.box, hand.side, 1.0, hand.instance_id) for hand in given)
+    stamp = round(frame.index * 1e9 / recorder.frame_rate)
+    result = pipeline.reconstructor.process(CameraFrame(frame.image, stamp, frame.intrinsics, detections))
+    recorder.add_hands(frame, given, result, [adapt(hand) for hand in result.hands])
+    recorder.add_camera(frame, result)
+    if frame.depth is not None:
+        height, width = frame.image.shape[:2]
+        geometry = ImageGeometry.for_image(width, height, pipeline.image_long_side, pipeline.patch_size)
+        recorder.add_depth(at_network_pixels(frame.depth, geometry), result)
+
+
+class _Recorder:
+    """Collects one sequence."""
+
+    def __init__(self, samples: Samples, frame_rate: float) -> None:
+        self.samples, self.frame_rate = samples, frame_rate
+        self._tracks: dict[HandSide, list[tuple[int, NDArray, NDArray]]] = {side: [] for side in HandSide}
+        self._cameras: list[tuple[NDArray, NDArray]] = []
+
+    def add_hands(
+        self, frame: EvaluatedFrame, given: list[EvaluatedHand], result: FrameResult, found: list[HandResult]
+    ) -> None:
+        """Pairs predicted and true hands by side."""
+        by_side = {hand.side: hand for hand in found}
+        for truth in given:
+            hand = by_side.pop(truth.side, None)
+            if hand is None:
+                self.samples.missed += 1
+                continue
+            seconds = frame.index / self.frame_rate
+            sample = HandSample(hand.keypoints_camera, truth.keypoints_camera, truth, frame.intrinsics, seconds)
+            self.samples.hands.append(sample)
+            if frame.T_world_camera is not None:
+                true_world = _transformed(frame.T_world_camera, truth.keypoints_camera)
+                self._tracks[truth.side].append((frame.index, hand.keypoints_world, true_world))
+        self.samples.false += len(by_side)
+
+    def add_camera(self, frame: EvaluatedFrame, result: FrameResult) -> None:
+        """Predicted and true camera pose, where the latter is known."""
+        if frame.T_world_camera is not None:
+            self._cameras.append((result.T_world_camera, frame.T_world_camera))
+
+    def add_depth(self, truth: NDArray, result: FrameResult) -> None:
+        """Sums of the depth errors, see ``metrics.depth_errors``."""
+        true_depth = truth.reshape(-1)[::DEPTH_STRIDE]
+        predicted = result.points_camera[..., 2].reshape(-1)[::DEPTH_STRIDE]
+        known = true_depth > 0.0
+        predicted, true_depth = np.maximum(predicted[known], 1e-6).astype(float), true_depth[known].astype(float)
+        ratio = np.maximum(predicted / true_depth, true_depth / predicted)
+        relative = np.abs(predicted - true_depth) / true_depth
+        self.samples.depth_sums += (relative.sum(), (ratio < 1.25).sum(), len(true_depth))
+        self.samples.true_depth.append(true_depth.astype(np.float32))
+
+    def finish(self) -> None:
+        """The sequence is over."""
+        if not self._cameras:
+            return
+        predicted, truth = (np.stack(poses) for poses in zip(*self._cameras, strict=True))
+        self.samples.cameras.append((predicted, truth))
+        to_first_predicted, to_first_true = invert_transform(predicted[0]), invert_transform(truth[0])
+        for pairs in self._tracks.values():
+            if pairs:
+                frames, predicted_points, true_points = zip(*pairs, strict=True)
+                self.samples.tracks.append(
+                    WorldTrack(
+                        self.frame_rate,
+                        np.array(frames),
+                        _transformed(to_first_predicted, np.stack(predicted_points)),
+                        _transformed(to_first_true, np.stack(true_points)),
+                    )
+                )
+
+
+def _transformed(transform: NDArray, points: NDArray) -> NDArray:
+    return points @ transform[:3, :3].T + transform[:3, 3]
+
+
+def at_network_pixels(values: NDArray, geometry: ImageGeometry) -> NDArray:
+    """(h, w) values of the source image (H, W), each from the pixel nearest to that of the network's image."""
+    v, u = np.indices((geometry.height, geometry.width))
+    source = np.rint(geometry.to_source(np.stack([u, v], -1))).astype(int)
+    columns, rows = np.moveaxis(source.clip(0, (geometry.source_width - 1, geometry.source_height - 1)), -1, 0)
+    return values[rows, columns]
