@@ -80,10 +80,15 @@ class Pipeline:
     smallest_visible: float = SMALLEST_VISIBLE
 
 
+def unchanged(hand: HandResult) -> HandResult:
+    """The hand as it was predicted."""
+    return hand
+
+
 def run_sequences(
     pipelines: Mapping[str, Pipeline],
     sequences: Iterable[EvaluatedSequence],
-    adapt: Callable[[HandResult], HandResult] = lambda hand: hand,
+    adapt: Callable[[HandResult], HandResult] = unchanged,
 ) -> dict[str, Samples]:
     """Shows every sequence to every pipeline, which starts anew with each.
 
