@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -50,8 +51,7 @@ def occlusion_figure(hands: list[HandSample]) -> Figure:
         bars = axes.bar(places + (offset - 1) * width, [r[measure] for r in rows], width, label=measure, color=color)
         axes.bar_label(bars, fmt='%.0f', fontsize=8)
     axes.set_xticks(places, [f'{name}\n({len(chosen)} hands)' for name, chosen in bins.items()])
-    axes.legend(frameon=False)
-    return figure
+    return _finish(figure, axes)
 
 
 def time_figure(hands: list[HandSample]) -> Figure:
@@ -64,8 +64,7 @@ def time_figure(hands: list[HandSample]) -> Figure:
     low, high = (np.array([np.percentile(values, q) for values in at_time]) for q in (25, 75))
     axes.fill_between(times, low, high, color=COLORS[0], alpha=0.25, linewidth=0, label='middle half of the hands')
     axes.plot(times, [values.mean() for values in at_time], color=COLORS[0], label='mean')
-    axes.legend(frameon=False)
-    return figure
+    return _finish(figure, axes)
 
 
 def distance_figure(hands: list[HandSample]) -> Figure:
@@ -78,8 +77,7 @@ def distance_figure(hands: list[HandSample]) -> Figure:
     axes.scatter(distances, errors, s=6, alpha=0.35, color=COLORS[0], linewidth=0, label='one hand in one frame')
     medians = [(np.median(distances[group]), np.median(errors[group])) for group in groups]
     axes.plot(*zip(*medians, strict=True), color=COLORS[1], marker='o', label='median of hands at like distance')
-    axes.legend(frameon=False)
-    return figure
+    return _finish(figure, axes)
 
 
 def _camera_errors(hands: list[HandSample]) -> NDArray:
@@ -88,12 +86,18 @@ def _camera_errors(hands: list[HandSample]) -> NDArray:
     return 1e3 * metrics.keypoint_errors(np.stack([sample.predicted for sample in hands]), truth)
 
 
-def _figure(title: str, x: str, y: str):  # type: ignore[no-untyped-def]
+def _figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7.0, 4.2), dpi=120, layout='constrained')
     axes = figure.add_subplot()
-    axes.set_title(title)
+    axes.set_title(title, loc='left')
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.set_ylim(bottom=0.0)
     axes.spines[['top', 'right']].set_visible(False)
     return figure, axes
+
+
+def _finish(figure: Figure, axes: Axes) -> Figure:
+    """The range starts at zero, and the legend stands where it hides nothing."""
+    axes.set_ylim(bottom=0.0)
+    figure.legend(loc='outside lower center', ncols=3, frameon=False)
+    return figure

@@ -37,7 +37,7 @@ NOT_REPRODUCED = f"""What cannot be reproduced:
   hidden, given the boxes of these hands alone.
 - The split and protocol of table II (HOI4D) are not published. Ours: whole windows of {SHORT_WINDOW} and
   {LONG_WINDOW} frames, one after the other, per hand; W- aligned on the first two frames, WA- on the window.
-- The paper's detector is not published. Boxes are given here.
+- Where the paper's boxes come from is not known here. Ours are the true ones.
 - The published row 'Ours' of table I contradicts itself: an AUC of 90.5 does not belong to 4.83 mm (90.3 would), and
   hands that are 50 to 75 % hidden come out better than all hands together.
 - Rows of other methods, and of table II all, were not at hand."""

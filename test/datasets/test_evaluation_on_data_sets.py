@@ -1,5 +1,6 @@
 """``hand3r evaluate --data`` scores hands on the data sets' own terms."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -50,6 +51,14 @@ def test_visible_fractions_from_labels_are_those_of_the_rendered_truth(dexycb, m
                 compared += 1
     assert compared >= 6
     assert not skipped.summary()
+
+
+def test_what_lies_beyond_the_border_of_the_image_is_hidden(dexycb, model, right):
+    sequence = dexycb_reader.open_sequences(dexycb.root, 'all', model)[0][0]
+    hand, camera = sequence.hands(0)[0], sequence.intrinsics
+    beyond = dataclasses.replace(camera, cx=camera.cx - hand.keypoints_image[9, 0])  # about half of it inside
+    inside = annotated.visible_fraction(hand, camera, right, 1000)
+    assert annotated.visible_fraction(hand, beyond, right, 1000) == pytest.approx(inside, rel=0.01)
 
 
 def test_corrupt_frames_are_left_out_and_listed(dexycb_copy, model, right):
