@@ -23,7 +23,7 @@ from hand3r_ros.datasets.dexycb import DexYCBSequence
 from hand3r_ros.datasets.mano_annotations import FINGERTIPS, AnnotationModel
 from hand3r_ros.datasets.recognition import DEXYCB, PUBLIC_FORMATS, recognise
 from hand3r_ros.datasets.samples import AnnotatedHand, AnnotatedSequence, CorruptSampleError, DataSetError, SkipLog
-from hand3r_ros.evaluation.outputs import Outputs, write_outputs
+from hand3r_ros.evaluation.outputs import Outputs, check_outputs, write_outputs
 from hand3r_ros.evaluation.rendered import all_numbers, make_pipelines
 from hand3r_ros.evaluation.report import format_rows
 from hand3r_ros.evaluation.samples import run_sequences, unchanged
@@ -63,6 +63,8 @@ def evaluate_data_set(
             damaged.
 
     """
+    outputs = outputs or Outputs()
+    check_outputs(outputs, out)
     known = recognise(root, PUBLIC_FORMATS)
     split = split or DEFAULT_SPLITS[known.name]
     torch.set_num_threads(1)
@@ -95,7 +97,7 @@ def evaluate_data_set(
     )
     if skipped.summary():
         text += '\n\n' + skipped.summary()
-    return write_outputs(text, numbers, samples, outputs or Outputs(), out, f'{known.name}, {split}')
+    return write_outputs(text, numbers, samples, outputs, out, f'{known.name}, {split}')
 
 
 def spread(sequences: Sequence[AnnotatedSequence], count: int) -> list[AnnotatedSequence]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,25 @@ class Outputs:
     plots: Path | None = None
     """Folder; made when it does not exist."""
     tables: bool = False
+
+
+def check_outputs(outputs: Outputs, out: Path | None) -> None:
+    """Finds out before hours of measuring, not after, that a result cannot be written; makes the folder of plots.
+
+    Raises:
+        OSError: a file or folder cannot be made.
+        RuntimeError: plots are asked for and matplotlib is not installed.
+
+    """
+    for option, path in (('--out', out), ('--csv', outputs.csv)):
+        if path is not None and path.is_dir():
+            raise IsADirectoryError(f'{option} {path} is a folder; give the name of a file')
+        if path is not None and not path.absolute().parent.is_dir():
+            raise FileNotFoundError(f'{option} {path}: the folder {path.absolute().parent} does not exist')
+    if outputs.plots is not None:
+        if importlib.util.find_spec('matplotlib') is None:
+            raise RuntimeError('--plots needs matplotlib, which is not installed: pip install matplotlib')
+        outputs.plots.mkdir(parents=True, exist_ok=True)
 
 
 def write_outputs(

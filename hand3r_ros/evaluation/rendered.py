@@ -22,7 +22,7 @@ from hand3r_ros.evaluation.numbers import (
     scene_numbers,
     world_numbers,
 )
-from hand3r_ros.evaluation.outputs import Outputs, write_outputs
+from hand3r_ros.evaluation.outputs import Outputs, check_outputs, write_outputs
 from hand3r_ros.evaluation.report import format_report
 from hand3r_ros.evaluation.samples import ANY_PIXEL, SMALLEST_VISIBLE, Pipeline, Samples, run_sequences
 from hand3r_ros.evaluation.truth import rendered_sequences
@@ -49,6 +49,8 @@ def evaluate_rendered(
     outputs: Outputs | None = None,
 ) -> str:
     """Runs the test set and returns the report; ``out`` gets it as JSON, ``outputs`` says what else is written."""
+    outputs = outputs or Outputs()
+    check_outputs(outputs, out)
     torch.set_num_threads(1)
     network, _ = load_network(find_weights_folder(preset, weights_dir), preset)
     layer = HandLayer(load_open_hand())
@@ -56,7 +58,6 @@ def evaluate_rendered(
     progress = tqdm(rendered_sequences(sequences, frames), total=sequences, desc='test sequences', mininterval=5.0)
     samples = run_sequences(pipelines, progress)
     numbers = all_numbers(samples, layer)
-    outputs = outputs or Outputs()
     text = format_report(numbers, sequences, frames)
     return write_outputs(text, numbers, samples, outputs, out, 'rendered test set')
 

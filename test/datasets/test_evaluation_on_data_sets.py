@@ -135,6 +135,16 @@ def test_the_command_measures_dexycb(dexycb, weights, mano_folder, tmp_path, cap
     assert 'ours, DexYCB, all' in text
 
 
+def test_the_command_measures_hoi4d(hoi4d, weights, mano_folder, tmp_path, capsys):
+    out = tmp_path / 'numbers.json'
+    options = ['--data', hoi4d.root, '--split', 'all', '--mano', mano_folder, '--weights-dir', weights]
+    main(['evaluate', *map(str, options), '--sequences', '1', '--frames', '2', '--out', str(out)])
+    numbers = json.loads(out.read_text())
+    assert {'PA-MPJPE mm', 'C-MPJPE mm', 'depth AbsRel', 'hands'} <= set(numbers['ours'])
+    assert not any('hidden' in name for name in numbers)
+    assert 'HOI4D, all: 1 of' in capsys.readouterr().out
+
+
 def test_a_folder_of_something_else_is_refused(weights, mano_folder, tmp_path):
     with pytest.raises(DataSetError, match='no data set of a known kind'):
         annotated.evaluate_data_set(tmp_path, None, mano_folder, 'tiny', weights, 1, 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hand3r_ros.evaluation import numbers
-from hand3r_ros.evaluation.outputs import write_csv
+from hand3r_ros.evaluation.outputs import Outputs, check_outputs, write_csv
 from hand3r_ros.evaluation.published import format_tables
 from hand3r_ros.evaluation.report import format_rows
 from hand3r_ros.evaluation.samples import HandSample, WorldTrack
@@ -95,6 +95,18 @@ def test_the_csv_holds_every_number_and_leaves_the_others_empty(tmp_path):
     assert [row['method'] for row in rows] == ['ours', 'static camera']
     assert float(rows[0]['C-MPJPE mm']) == 1 / 3
     assert rows[0]['camera ATE cm'] == ''
+
+
+def test_results_that_cannot_be_written_are_refused_before_anything_is_measured(tmp_path):
+    for outputs, out in (
+        (Outputs(csv=tmp_path / 'missing' / 'n.csv'), None),
+        (Outputs(), tmp_path / 'missing' / 'n.json'),
+        (Outputs(csv=tmp_path), None),
+    ):
+        with pytest.raises(OSError, match='--'):
+            check_outputs(outputs, out)
+    check_outputs(Outputs(csv=tmp_path / 'n.csv', plots=tmp_path / 'new' / 'plots'), tmp_path / 'n.json')
+    assert (tmp_path / 'new' / 'plots').is_dir()
 
 
 def test_the_report_shows_optional_columns_only_where_there_are_numbers_for_them():
