@@ -27,6 +27,7 @@ from hand3r_ros.network.scene.blocks import (
     SelfAttention,
 )
 from hand3r_ros.network.scene.dpt import DPTHead, Fusion
+from hand3r_ros.network.scene.heads import DenseHeads
 from hand3r_ros.network.scene.rope import Rotation2D, rotate, rotation_2d
 from hand3r_ros.network.scene.stream import POSE_TOKEN_POSITION, SceneStream
 from hand3r_ros.network.types import SceneState
@@ -58,6 +59,18 @@ class OriginalOutput(NamedTuple):
     rgb: Tensor
 
 
+def _channels_first(heads: DenseHeads) -> DenseHeads:
+    """The same heads with every weight laid out as published; changes ``heads``.
+
+    Weights are replaced rather than converted by ``Module.to``, which tensors without data (for counting operations)
+    do not allow.
+    """
+    for module in heads.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            setattr(module, name, nn.Parameter(parameter.detach().contiguous(), requires_grad=False))
+    return heads
+
+
 class OriginalStream:
     """One frame through the weights of a DPT ``SceneStream``."""
 
@@ -66,7 +79,7 @@ class OriginalStream:
             raise ValueError('the yardstick is the published DPT network, which has a world and a colour head')
         self.stream = stream
         # The published network keeps its convolutions channels-first.
-        self.heads = copy.deepcopy(stream.heads).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.heads = _channels_first(copy.deepcopy(stream.heads))
 
     @torch.inference_mode()
     def step(self, state: SceneState, image: Tensor, clock: Clock | None = None) -> OriginalOutput:

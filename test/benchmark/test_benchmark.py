@@ -102,7 +102,8 @@ def test_bfloat16_hands_are_compared_with_float32() -> None:
     speed = measure_hand(config, 1, try_bfloat16=True)
     assert speed.bfloat16 is not None and speed.difference is not None
     assert 0.0 < speed.difference.tokens < 0.1
-    assert 0.0 < speed.difference.joint_angle < 5.0
+    assert 0.0 <= speed.difference.joint_angle < 5.0  # an untrained head gives the mean pose in either precision
+    assert 0.0 < speed.difference.betas < 0.1
     assert measure_hand(config, 1, try_bfloat16=False).difference is None
 
 
