@@ -154,8 +154,9 @@ def set_half_rotation(stream: SceneStream, half: bool) -> None:
 def compare_full_size(golden: GoldenArrays, variant: str, key: str, found: Tensor, stride: int) -> None:
     """The stored sample and the stored statistics of one tensor, as far as there are any."""
     name = key.rsplit('/')[-1]
-    # The reference's own float32 error reaches 5e-5 at magnitude 14; the rounding steps of float16 amplify it.
-    absolute, relative = (1e-4, 2e-5) if variant == 'fp32' else (3e-4, 1e-4)
+    # The reference's own float32 error reaches 5e-5 at magnitude 14; the rounding steps of float16 amplify it, most in
+    # the linear head, where nothing is averaged (3.4e-4). The two variants themselves differ by up to 2e-3.
+    absolute, relative = (1e-4, 2e-5) if variant == 'fp32' else (5e-4, 1e-4)
     sample = golden.get(f'{variant}/{key}')
     if sample is not None:
         excess = largest_excess(full_size_sample(name, found, stride), golden[f'{variant}/{key}'], absolute, relative)
