@@ -65,15 +65,6 @@ class TorchArchive:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._file.close()
 
-    def storage_bytes(self, key: str) -> int:
-        """Size of a storage.
-
-        Raises:
-            CheckpointError: the file has no such storage.
-
-        """
-        return self._storage(key).size
-
     def read_storage(self, key: str, start: int, size: int) -> bytes:
         """Bytes of a storage; its checksum has been compared with the whole of it.
 

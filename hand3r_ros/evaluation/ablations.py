@@ -7,6 +7,7 @@ it would suffer, so these rows bound what a part earns from above.
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,36 +16,36 @@ from hand3r_ros.network.prompt import Prompts
 from hand3r_ros.network.scene.encoder import SceneTokens
 from hand3r_ros.network.types import Frame, HandBoxes, Prediction, SceneState
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 FUSION_PARTS = ('prompt_encoder.', 'translation_head.')
 NOT_MEASURED = (
     'MANO head on fused instead of expert tokens: not measured, because it needs a network that was trained so.'
 )
 
 
-class ZeroedScene(Hand3R):
-    """A network whose scene stream sees black images; the hand stream is unchanged."""
+class AblatedNetwork(Hand3R):
+    """A network that does one thing differently with the same weights."""
 
     @classmethod
-    def of(cls, network: Hand3R) -> ZeroedScene:
-        """The same weights, blindfolded."""
-        blind = cls(network.config)
-        blind.load_state_dict(network.state_dict())
-        return blind.eval()
+    def of(cls, network: Hand3R) -> Self:
+        """The ablation of ``network``, in evaluation mode."""
+        ablation = cls(network.config)
+        ablation.load_state_dict(network.state_dict())
+        return ablation.eval()
+
+
+class ZeroedScene(AblatedNetwork):
+    """A network whose scene stream sees black images; the hand stream is unchanged."""
 
     def encode_scene(self, frame: Frame) -> SceneTokens:
         """Tokens of a black image."""
         return super().encode_scene(dataclasses.replace(frame, image=torch.full_like(frame.image, -1.0)))
 
 
-class WithoutState(Hand3R):
+class WithoutState(AblatedNetwork):
     """Every frame is the first one: recurrent state and pose memory begin anew. The camera then never moves."""
-
-    @classmethod
-    def of(cls, network: Hand3R) -> WithoutState:
-        """The same weights without memory."""
-        forgetful = cls(network.config)
-        forgetful.load_state_dict(network.state_dict())
-        return forgetful.eval()
 
     def decode(
         self,
@@ -58,15 +59,8 @@ class WithoutState(Hand3R):
         return super().decode(self.init_state(len(frame.image)), frame, boxes, encoded, dense)
 
 
-class WithoutSceneContext(Hand3R):
+class WithoutSceneContext(AblatedNetwork):
     """f_s = 0: the prompt is made of the hand tokens (and the code of the box) alone; it is decoded as usual."""
-
-    @classmethod
-    def of(cls, network: Hand3R) -> WithoutSceneContext:
-        """The same weights with nothing pooled from the scene tokens."""
-        without = cls(network.config)
-        without.load_state_dict(network.state_dict())
-        return without.eval()
 
     def _prompts(self, boxes: HandBoxes, encoded: EncodedFrame) -> Prompts | None:
         nothing = encoded.scene._replace(tokens=torch.zeros_like(encoded.scene.tokens))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 NUM_VERTICES = 778
 NUM_JOINTS = 16
-NUM_KEYPOINTS = 21
 NUM_BETAS = 10
 
 FINGERS: tuple[str, ...] = ('index', 'middle', 'little', 'ring', 'thumb')

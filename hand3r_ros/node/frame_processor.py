@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hand3r_ros.node.accounting import Accounting
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.node.image_decoding import ImageDecodingError, RgbImage, decode_compressed_image, decode_image
 from hand3r_ros.node.inputs import Inputs
-from hand3r_ros.node.lens import Calibration, Undistorter
+from hand3r_ros.node.lens import Calibration, LensCorrection
 from hand3r_ros.node.outputs import Outputs
 from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict, stamp_nanoseconds
@@ -64,7 +65,7 @@ class FrameProcessor:
         self._stamps = StampGuard()
         self._session_id = reconstructor.session_id
         self._image_size: tuple[int, int] | None = None
-        self._undistorter: Undistorter | None = None
+        self._lenses = LensCorrection()
         self._world_header = Header(frame_id=parameters().world_frame)
         self._map_changed = False
         self._map_published_at = -float('inf')
@@ -148,7 +149,7 @@ class FrameProcessor:
         decode_seconds = time.monotonic() - began
         header = self._camera_header(message.header)
         calibration = self._calibration(image, parameters)
-        undistorter = self._undistorter_of(calibration)
+        undistorter = self._lenses.undistorter(calibration)
         detections = self._detections(stamp_ns, parameters)
         frame = CameraFrame(
             image=image if undistorter is None else undistorter.image(image),
@@ -215,14 +216,6 @@ class FrameProcessor:
             return None
         return calibration
 
-    def _undistorter_of(self, calibration: Calibration | None) -> Undistorter | None:
-        """None for images without distortion; the maps of the camera in use are kept."""
-        if calibration is None or calibration.lens is None:
-            return None
-        if self._undistorter is None or self._undistorter.calibration != calibration:
-            self._undistorter = Undistorter(calibration.intrinsics, calibration.lens)
-        return self._undistorter
-
     def _detections(self, stamp_ns: int, parameters: NodeParameters) -> tuple[HandDetection, ...] | None:
         if parameters.detector == 'none':
             return ()
@@ -259,16 +252,8 @@ class FrameProcessor:
         self._accounting.count('processed')
         self._world_header = messages.header(header.stamp, parameters.world_frame)
         self._map_changed = True
-        seconds = result.seconds
-        self._report = messages.FrameReport(
-            header=header,
-            state=int(result.state),
-            session_id=result.session_id,
-            frame_index=result.frame_index,
-            hands=len(result.hands),
-            decode_seconds=decode_seconds,
-            detect_seconds=seconds.detect,
-            inference_seconds=seconds.prepare + seconds.network + seconds.pose + seconds.hands + seconds.mapping,
+        self._report = replace(
+            messages.frame_report(result, header, decode_seconds),
             publish_seconds=time.monotonic() - began,
             image_age_seconds=(self._clock.now().nanoseconds - stamp_nanoseconds(header.stamp)) / NANOSECONDS,
         )

@@ -100,6 +100,21 @@ class Undistorter:
         return replace(result, hands=hands)
 
 
+class LensCorrection:
+    """The undistorter of the camera in use; its maps are made again only when the camera changes."""
+
+    def __init__(self) -> None:
+        self._newest: Undistorter | None = None
+
+    def undistorter(self, calibration: Calibration | None) -> Undistorter | None:
+        """None for images without distortion."""
+        if calibration is None or calibration.lens is None:
+            return None
+        if self._newest is None or self._newest.calibration != calibration:
+            self._newest = Undistorter(calibration.intrinsics, calibration.lens)
+        return self._newest
+
+
 def midpoints_of_box(box: ArrayLike) -> Array:
     """(4, 2) middle of the left, upper, right and lower edge of a box x1, y1, x2, y2."""
     x1, y1, x2, y2 = np.asarray(box, float)

@@ -20,6 +20,7 @@ from hand3r_msgs.msg import Hand3RStatus
 from hand3r_ros.geometry import Array, make_transform, matrix_from_quaternion, quaternion_from_matrix
 from hand3r_ros.node.accounting import Counters
 from hand3r_ros.node.stamps import NANOSECONDS
+from hand3r_ros.online.results import FrameResult
 
 
 def packed(typecode: str, values: ArrayLike) -> array.array:
@@ -85,6 +86,21 @@ class FrameReport:
     inference_seconds: float = 0.0
     publish_seconds: float = 0.0
     image_age_seconds: float = 0.0
+
+
+def frame_report(result: FrameResult, header: Header, decode_seconds: float) -> FrameReport:
+    """What is known about an image before anything is published."""
+    seconds = result.seconds
+    return FrameReport(
+        header=header,
+        state=int(result.state),
+        session_id=result.session_id,
+        frame_index=result.frame_index,
+        hands=len(result.hands),
+        decode_seconds=decode_seconds,
+        detect_seconds=seconds.detect,
+        inference_seconds=seconds.prepare + seconds.network + seconds.pose + seconds.hands + seconds.mapping,
+    )
 
 
 def status(report: FrameReport, counters: Counters) -> Hand3RStatus:

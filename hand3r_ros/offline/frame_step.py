@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from hand3r_ros.geometry import Array
 from hand3r_ros.node import messages, messages_scene, topics
-from hand3r_ros.node.lens import Calibration, Undistorter
+from hand3r_ros.node.lens import Calibration, LensCorrection, Undistorter
 from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.result_messages import Moment, ResultMessages
 from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict
@@ -61,7 +60,7 @@ class FrameStepper:
         self._namespace = f'/{node_name.strip("/")}'
         self._map_ns = round(map_seconds * NANOSECONDS)
         self._stamp_ns = 0
-        self._undistorter: Undistorter | None = None
+        self._lenses = LensCorrection()
 
     @property
     def publishes_map(self) -> bool:
@@ -80,8 +79,8 @@ class FrameStepper:
             pixels = image.decode()
             self._check_stamp(image.stamp_ns)
             calibration = self._calibration(image, pixels, tally)
-            undistorter = self._undistorter_of(calibration)
-            frame = self._camera_frame(image, pixels, calibration, tally)
+            undistorter = self._lenses.undistorter(calibration)
+            frame = self._camera_frame(image, pixels, calibration, undistorter, tally)
             decoded = time.monotonic()
             result = self.reconstructor.process(frame)
         except (UnusableImageError, _StampError, FrameRejected) as error:
@@ -98,7 +97,7 @@ class FrameStepper:
             pixels = image.decode()
         except UnusableImageError:
             return None
-        undistorter = self._undistorter_of(self._calibration(image, pixels))
+        undistorter = self._lenses.undistorter(self._calibration(image, pixels))
         return CameraFrame(pixels if undistorter is None else undistorter.image(pixels), image.stamp_ns)
 
     def topology(self, stamp_ns: int) -> tuple[str, Any]:
@@ -136,10 +135,14 @@ class FrameStepper:
             )
 
     def _camera_frame(
-        self, image: InputImage, pixels: RgbImage, calibration: Calibration | None, tally: Tally
+        self,
+        image: InputImage,
+        pixels: RgbImage,
+        calibration: Calibration | None,
+        undistorter: Undistorter | None,
+        tally: Tally,
     ) -> CameraFrame:
         detections = self._detections(image, tally)
-        undistorter = self._undistorter_of(calibration)
         if undistorter is not None:
             pixels = undistorter.image(pixels)
             detections = None if detections is None else undistorter.detections(detections)
@@ -165,14 +168,6 @@ class FrameStepper:
                 'went on uncalibrated'
             )
         return None
-
-    def _undistorter_of(self, calibration: Calibration | None) -> Undistorter | None:
-        """None for images without distortion; the maps of the camera in use are kept."""
-        if calibration is None or calibration.lens is None:
-            return None
-        if self._undistorter is None or self._undistorter.calibration != calibration:
-            self._undistorter = Undistorter(calibration.intrinsics, calibration.lens)
-        return self._undistorter
 
     def _detections(self, image: InputImage, tally: Tally) -> tuple[HandDetection, ...] | None:
         if self._parameters.detector == 'none':
@@ -223,7 +218,10 @@ class FrameStepper:
         tally.processed += 1
         tally.hands += len(result.hands)
         tally.frames_with_hands += bool(result.hands)
-        yield self.topic_name(topics.STATUS), messages.status(_report(header, result, decode_seconds), tally.counters())
+        yield (
+            self.topic_name(topics.STATUS),
+            messages.status(messages.frame_report(result, header, decode_seconds), tally.counters()),
+        )
 
     def _map_is_due(self, log_ns: int) -> bool:
         if self._map_ns == 0 or log_ns < self.map_due_ns:
@@ -245,17 +243,3 @@ _CAUSES: dict[type[Exception], str] = {
 
 def _everything(topic: OutputTopic) -> bool:
     return True
-
-
-def _report(header: Header, result: FrameResult, decode_seconds: float) -> messages.FrameReport:
-    seconds = result.seconds
-    return messages.FrameReport(
-        header=header,
-        state=int(result.state),
-        session_id=result.session_id,
-        frame_index=result.frame_index,
-        hands=len(result.hands),
-        decode_seconds=decode_seconds,
-        detect_seconds=seconds.detect,
-        inference_seconds=seconds.prepare + seconds.network + seconds.pose + seconds.hands + seconds.mapping,
-    )

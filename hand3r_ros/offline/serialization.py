@@ -23,6 +23,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 OWN_PACKAGES = ('hand3r_msgs', 'vision_msgs')
 """Message packages that rosbags does not know."""
 
+EMPTY_MESSAGE_FIELD = 'structure_needs_at_least_one_member'
+"""ROS 2 gives messages without fields this one on the wire; message classes do not show it."""
+
 
 def type_name(message_class: type) -> str:
     """``sensor_msgs/msg/Image`` of the class; real ROS 2 has it in ``sensor_msgs.msg._image``."""
@@ -74,8 +77,7 @@ def _wire(message: Any, name: str) -> Any:
 def _fields(name: str) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     """Name of every field of a type and what makes its value one that rosbags takes."""
     _, fields = type_store().fielddefs[name]
-    placeholder = 'structure_needs_at_least_one_member'
-    return tuple((field, _converter(description)) for field, description in fields if field != placeholder)
+    return tuple((field, _converter(description)) for field, description in fields if field != EMPTY_MESSAGE_FIELD)
 
 
 def _converter(description: Any) -> Callable[[Any], Any]:
