@@ -96,6 +96,7 @@ class Sequence:
         rng = np.random.default_rng([seed, 1])
         palette = Palette(np.random.default_rng([seed, 2]), texture_bank(pool))
         table = choose_table(rng)
+        self._table_height = float(table.height)
         self._camera = _choose_camera(rng, self.config, table)
         self.hands = self._plan_hands(np.random.default_rng([seed, 3]), table, pool)
         skin = palette.add(palette.skin())
@@ -129,6 +130,11 @@ class Sequence:
     def egocentric(self) -> bool:
         """Whether the camera is worn by the person whose hands are seen."""
         return self._camera.egocentric
+
+    @property
+    def table_height(self) -> float:
+        """Height of the table top above the floor (z = 0 of the scene world), metres."""
+        return self._table_height
 
     def frame(self, index: int) -> RenderedFrame:
         """Draws frame ``index``.

@@ -200,6 +200,19 @@ def test_world_z_points_up(drawn):
         assert (sequence.T_world_camera[:, 2, 3] > 0.7).all()
 
 
+def test_table_height_is_where_the_table_is_seen(drawn):
+    compared = 0
+    for sequence, frames in drawn:
+        for frame in frames:
+            table = frame.segmentation == instances.TABLE
+            if np.count_nonzero(table) < 500:
+                continue
+            points = transform_points(frame.T_world_camera, unproject_depth(frame.depth, frame.intrinsics)[table])
+            assert abs(np.median(points[:, 2]) - sequence.table_height) < 0.004  # a mat lies 2 mm above the top
+            compared += 1
+    assert compared > 3
+
+
 def test_cameras_move_enough_to_be_learned():
     distances = []
     for seed in range(6):
