@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 from hand3r_ros.geometry import Intrinsics, make_transform
 from hand3r_ros.synthetic.paths import Array, key_count, through, unit, wander
 
+EGOCENTRIC_VIEW = (58.0, 100.0)
+"""Horizontal fields of view of worn cameras, degrees."""
+
+THIRD_PERSON_VIEW = (45.0, 85.0)
+"""Horizontal fields of view of the other cameras, degrees."""
+
 
 @dataclass(frozen=True, eq=False)
 class CameraPath:
@@ -36,7 +42,7 @@ def egocentric_path(
     looks = rng.normal(0.0, 1.0, (key_count(frames, 1.0 * fps), 3)) * [0.11, 0.07, 0.04] * rng.uniform(0.4, 1.2)
     target = gaze + through(looks, frames) + wander(rng, frames, [0.006, 0.006, 0.004], 0.7 * fps)
     roll = rng.normal(0.0, 0.04) + wander(rng, frames, 0.03, 1.2 * fps)[:, 0]
-    return CameraPath(look_at(position, target, roll), _intrinsics(rng, size, 58.0, 88.0), True)
+    return CameraPath(look_at(position, target, roll), _intrinsics(rng, size, EGOCENTRIC_VIEW), True)
 
 
 def third_person_path(
@@ -47,14 +53,14 @@ def third_person_path(
         np.cumsum(rng.normal(0.0, 1.0, key_count(frames, 1.4 * fps))) * 11.0, frames
     )
     elevation = rng.uniform(22.0, 55.0) + through(rng.normal(0.0, 5.0, key_count(frames, 1.4 * fps)), frames)
-    distance = rng.uniform(0.55, 1.0) + through(rng.normal(0.0, 0.07, key_count(frames, 1.4 * fps)), frames)
+    distance = rng.uniform(0.5, 1.0) + through(rng.normal(0.0, 0.07, key_count(frames, 1.4 * fps)), frames)
     phi, theta = np.deg2rad(90.0 + azimuth), np.deg2rad(elevation)
     direction = np.stack([np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), np.sin(theta)], -1)
     centre = np.array([rng.normal(0.0, 0.05), rng.uniform(0.18, 0.32), table_height + rng.uniform(0.02, 0.10)])
     position = centre + distance[:, None] * direction + wander(rng, frames, [0.004] * 3, 0.8 * fps)
     target = centre + wander(rng, frames, [0.04, 0.04, 0.025], 1.2 * fps)
     roll = rng.normal(0.0, 0.03) + wander(rng, frames, 0.02, 1.5 * fps)[:, 0]
-    return CameraPath(look_at(position, target, roll), _intrinsics(rng, size, 46.0, 70.0), False)
+    return CameraPath(look_at(position, target, roll), _intrinsics(rng, size, THIRD_PERSON_VIEW), False)
 
 
 def look_at(position: Array, target: Array, roll: Array) -> NDArray[np.float64]:
@@ -67,9 +73,9 @@ def look_at(position: Array, target: Array, roll: Array) -> NDArray[np.float64]:
     return make_transform(rotation, position)
 
 
-def _intrinsics(rng: np.random.Generator, size: tuple[int, int], narrow: float, wide: float) -> Intrinsics:
-    """A horizontal field of view between ``narrow`` and ``wide`` degrees and a principal point near the middle."""
+def _intrinsics(rng: np.random.Generator, size: tuple[int, int], view: tuple[float, float]) -> Intrinsics:
+    """A horizontal field of view in the range ``view`` (degrees) and a principal point near the middle."""
     width, height = size
-    ideal = Intrinsics.from_field_of_view(rng.uniform(narrow, wide), width, height)
+    ideal = Intrinsics.from_field_of_view(rng.uniform(*view), width, height)
     shift = rng.normal(0.0, 0.004, 2) * width
     return Intrinsics(ideal.fx, ideal.fy, ideal.cx + shift[0], ideal.cy + shift[1], width, height)

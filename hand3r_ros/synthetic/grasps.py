@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from hand3r_ros.hand_model.data import load_open_hand
-from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.synthetic.hand_poses import articulation
+from hand3r_ros.synthetic.skinning import skin_hands
 
 Array = NDArray[np.float64]
 
@@ -46,22 +45,12 @@ class Grasp:
         return Grasp(self.articulation, self.shape, radius, self.centre, self.axes)
 
 
-@lru_cache(maxsize=1)
-def open_hand_layer() -> HandLayer:
-    """The open hand as a torch module (made once per process)."""
-    return HandLayer(load_open_hand())
-
-
 def posed_vertices(articulations: Array) -> Array:
     """(N, 778, 3) right hands of mean shape without global rotation, wrist joint at the origin."""
     count = len(articulations)
     rotations = np.tile(np.eye(3), (count, 16, 1, 1))
     rotations[:, 1:] = Rotation.from_rotvec(articulations.reshape(-1, 3)).as_matrix().reshape(count, 15, 3, 3)
-    with torch.no_grad():
-        mesh = open_hand_layer()(
-            torch.from_numpy(rotations).float(), torch.zeros(count, 10), torch.ones(count, dtype=torch.bool)
-        )
-    return mesh.vertices.numpy().astype(float)
+    return skin_hands(rotations, np.zeros(10)).vertices
 
 
 @lru_cache(maxsize=3)

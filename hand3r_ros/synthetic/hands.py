@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.spatial.transform import Rotation
@@ -17,9 +16,10 @@ from scipy.spatial.transform import Rotation
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.synthetic.arms import ArmPath, hand_orientation, reach
-from hand3r_ros.synthetic.grasps import Grasp, open_hand_layer
+from hand3r_ros.synthetic.grasps import Grasp
 from hand3r_ros.synthetic.paths import Array, ease, key_count, through, wander
 from hand3r_ros.synthetic.room import Table
+from hand3r_ros.synthetic.skinning import skin_hands
 
 _CLEARANCE = 0.003  # m between a hand and the table
 _APART = 0.015  # m between two hands
@@ -149,22 +149,12 @@ def _choose_roll(rng: np.random.Generator, holding: bool) -> float:
 
 
 def _skin(motions: list[HandMotion]) -> list[PosedHand]:
-    frames = len(motions[0].wrist)
-    rotations = np.concatenate([motion.rotations() for motion in motions])
-    betas = np.repeat(np.stack([motion.betas for motion in motions]), frames, axis=0)
-    with torch.no_grad():
-        mesh = open_hand_layer()(
-            torch.from_numpy(rotations).float(),
-            torch.from_numpy(betas).float(),
-            torch.ones(len(rotations), dtype=torch.bool),
-        )
     hands = []
-    for number, motion in enumerate(motions):
-        rows = slice(number * frames, (number + 1) * frames)
+    for motion in motions:
+        mesh = skin_hands(motion.rotations(), motion.betas)
         wrist = motion.wrist[:, None]
-        vertices = mesh.vertices[rows].numpy().astype(float) + wrist
-        keypoints = mesh.keypoints[rows].numpy().astype(float) + wrist
-        hands.append(PosedHand(motion, vertices, keypoints, np.zeros((frames, 0, 3))))
+        held = np.zeros((len(wrist), 0, 3))
+        hands.append(PosedHand(motion, mesh.vertices + wrist, mesh.keypoints + wrist, held))
     return hands
 
 

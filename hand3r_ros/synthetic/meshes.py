@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -111,12 +112,18 @@ def tube(rings: ArrayLike, uvs: ArrayLike) -> Mesh:
     return make_mesh(vertices, np.zeros_like(vertices), np.asarray(uvs).reshape(-1, 2), faces)
 
 
+@lru_cache(maxsize=256)
 def grid_faces(rows: int, columns: int) -> Faces:
-    """Triangles (2 (rows - 1) (columns - 1), 3) of a vertex grid, row by row; both triangles of a cell side by side."""
+    """Triangles (2 (rows - 1) (columns - 1), 3) of a vertex grid, row by row; both triangles of a cell side by side.
+
+    The array is shared by all callers and cannot be written.
+    """
     corner = np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)
     right, up, diagonal = corner + 1, corner + columns, corner + columns + 1
     faces = np.stack([corner, right, diagonal, corner, diagonal, up], -1)
-    return faces.reshape(-1, 3).astype(np.int32)
+    faces = faces.reshape(-1, 3).astype(np.int32)
+    faces.flags.writeable = False
+    return faces
 
 
 def _creased_profile(profile: NDArray, crease: float) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:

@@ -18,12 +18,25 @@ _POLE = 1e-4  # radius of a profile's pole; zero would make degenerate normals
 
 
 @dataclass(frozen=True)
+class Block:
+    """An upright box that bounds a part of a thing, in the thing's axes; metres."""
+
+    x: float
+    y: float
+    half_x: float
+    half_y: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Thing:
     """An object made of several materials."""
 
     parts: tuple[tuple[Mesh, Material], ...]
     radius: float  # m, of the upright cylinder around it
     height: float  # m
+    blocks: tuple[Block, ...] = ()  # tighter bounds of large things; () = the cylinder's square
 
 
 def household_object(palette: Palette) -> Thing:

@@ -24,6 +24,10 @@ class Table:
     width: float  # m, along x
     depth: float  # m, along y
 
+    def size(self) -> np.ndarray:
+        """(3,) width, depth and height, metres."""
+        return np.array([self.width, self.depth, self.height])
+
 
 def choose_table(rng: np.random.Generator) -> Table:
     """A desk or dining table."""

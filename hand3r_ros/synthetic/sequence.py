@@ -6,7 +6,7 @@ The world's z axis points up; the person sits at the near edge (y = 0) of a tabl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,15 @@ from hand3r_ros.synthetic.geometry_buffer import Part, collect
 from hand3r_ros.synthetic.grasps import grasp_pool
 from hand3r_ros.synthetic.hand_poses import articulation_pool
 from hand3r_ros.synthetic.hands import HandPools, PosedHand, plan_hand, pose_hands
+from hand3r_ros.synthetic.lights import automatic_exposure, choose_light
+from hand3r_ros.synthetic.motion_blur import Motion, camera_motion, pixel_flow
 from hand3r_ros.synthetic.palette import Palette
 from hand3r_ros.synthetic.paths import Array, wander
 from hand3r_ros.synthetic.person import SHOULDER_HALF_WIDTH, build_person
 from hand3r_ros.synthetic.renderer import Renderer, silhouette_area
 from hand3r_ros.synthetic.room import Table, build_room, build_table, choose_table
-from hand3r_ros.synthetic.shading import Lighting
 from hand3r_ros.synthetic.table_setting import set_table
-from hand3r_ros.synthetic.textures import hsv, texture_bank
+from hand3r_ros.synthetic.textures import texture_bank
 
 _NEAREST_HAND = 0.06  # m; hands that reach nearer to the camera plane have no ground truth
 _SIDES = {'none': (), 'left': (HandSide.LEFT,), 'right': (HandSide.RIGHT,), 'both': (HandSide.LEFT, HandSide.RIGHT)}
@@ -110,8 +111,12 @@ class Sequence:
             self._person = build_person(palette, self.hands, arms, skin, clothing, table.height)
         static = build_room(palette, table) + build_table(palette, table)
         static += set_table(palette, table, self.hands, arms, self._camera.T_world_camera[:, :3, 3])
-        self._effects = random_effects(rng) if self.config.effects else CameraEffects()
-        self._renderer = Renderer(collect(static), palette.table(), palette.bank, _choose_light(rng, table))
+        lighting = choose_light(rng, table.height)
+        self._effects = CameraEffects()
+        if self.config.effects:
+            effects = random_effects(rng)
+            self._effects = replace(effects, exposure=effects.exposure * automatic_exposure(lighting))
+        self._renderer = Renderer(collect(static), palette.table(), palette.bank, lighting)
 
     def __len__(self) -> int:
         return self.config.frames
@@ -149,10 +154,29 @@ class Sequence:
         if self._person is not None:
             parts += self._person.parts(index)
         drawn = self._renderer.draw(parts, T_world_camera, self.intrinsics)
-        image = self._effects.apply(drawn.linear, seed=self.seed * 4096 + index + 1)
+        flow = None
+        if self._effects.shutter > 0.0:
+            motion = self._motion(index)
+            flow = pixel_flow(drawn.depth, drawn.segmentation, self.intrinsics, motion, self._effects.shutter)
+        image = self._effects.apply(drawn.linear, seed=self.seed * 4096 + index + 1, flow=flow)
         truths = (self._truth(hand, index, T_world_camera, drawn.segmentation) for hand in self.hands)
         hands = tuple(truth for truth in truths if truth is not None)
         return RenderedFrame(image, drawn.depth, drawn.segmentation, self.intrinsics, T_world_camera, hands)
+
+    def _motion(self, index: int) -> Motion:
+        """Motion of the camera, and of each hand with its arm and object as the wrist moves."""
+        motion = camera_motion(self._camera.T_world_camera, index, self.config.fps)
+        first, last = max(index - 1, 0), min(index + 1, len(self) - 1)
+        for hand in self.hands:
+            side, wrist = hand.motion.side, hand.motion.wrist
+            travel = (wrist[last] - wrist[first]) * ([-1.0, 1.0, 1.0] if side == HandSide.LEFT else [1.0, 1.0, 1.0])
+            velocity = travel * self.config.fps / max(last - first, 1)
+            velocity = self._camera.T_world_camera[index, :3, :3].T @ velocity
+            motion.instances[instances.hand_instance(side)] = velocity
+            motion.instances[instances.held_instance(side)] = velocity
+            motion.instances[instances.arm_instance(side)] = 0.5 * velocity  # the shoulder stays
+            motion.instances[instances.sleeve_instance(side)] = 0.5 * velocity
+        return motion
 
     def _plan_hands(self, rng: np.random.Generator, table: Table, pool: int) -> list[PosedHand]:
         choice = self.config.hands
@@ -218,22 +242,3 @@ def _choose_camera(rng: np.random.Generator, config: SceneConfig, table: Table) 
     egocentric = config.camera == 'egocentric' or (config.camera == 'mixed' and rng.random() < 0.6)
     make = camera_path.egocentric_path if egocentric else camera_path.third_person_path
     return make(rng, config.frames, config.fps, (config.width, config.height), table.height)
-
-
-def _choose_light(rng: np.random.Generator, table: Table) -> Lighting:
-    azimuth, elevation = rng.uniform(0.0, 2.0 * np.pi), np.deg2rad(rng.uniform(40.0, 75.0))
-    direction = [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
-    warm = rng.uniform(0.0, 0.22)
-    sun = hsv(rng.uniform(0.07, 0.14), warm, 1.0) * rng.uniform(0.5, 1.25)
-    sky = hsv(rng.uniform(0.5, 0.65), rng.uniform(0.0, 0.12), 1.0) * rng.uniform(0.3, 0.5)
-    ground = hsv(rng.uniform(0.05, 0.12), rng.uniform(0.05, 0.25), 1.0) * rng.uniform(0.16, 0.3)
-    lamp = np.array([rng.uniform(-1.2, 1.2), rng.uniform(-0.5, 1.0), rng.uniform(1.4, 2.2)])
-    return Lighting(
-        sun_direction=np.array(direction),
-        sun_colour=sun,
-        sky_colour=sky,
-        ground_colour=ground,
-        fill_position=lamp,
-        fill_colour=hsv(rng.uniform(0.06, 0.13), 0.2, 1.0) * rng.uniform(0.0, 0.5),
-        shadow_centre=np.array([0.0, 0.3, table.height]),
-    )

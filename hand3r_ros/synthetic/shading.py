@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numba import njit
@@ -34,6 +35,7 @@ class Lighting:
     shadow_radius: float = 1.0  # m
     shadow_size: int = 512  # texels
 
+    @cached_property
     def shadow_transform(self) -> NDArray[np.float64]:
         """(3, 4) world to shadow map: u, v in texels and depth along the light in metres."""
         z = -self.sun_direction
@@ -54,7 +56,7 @@ def cast_shadows(
     size = lighting.shadow_size
     depth = np.full((size, size), _UNLIT_DEPTH, np.float32) if onto is None else onto.copy()
     points = np.empty_like(geometry.vertices)
-    rasterizer.transform_vertices(lighting.shadow_transform(), geometry.vertices, points)
+    rasterizer.transform_vertices(lighting.shadow_transform, geometry.vertices, points)
     rasterizer.rasterize_orthographic(points, geometry.faces, depth)
     return depth
 
@@ -96,7 +98,7 @@ def shade(
         bank.pixels,
         bank.level_offsets,
         lights,
-        lighting.shadow_transform(),
+        lighting.shadow_transform,
         shadows,
         focal,
         _shadow_texel(lighting),
