@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hand3r_ros.commands.base import Verbs
+
+if TYPE_CHECKING:
+    from hand3r_ros.evaluation.outputs import Outputs
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -13,8 +17,8 @@ def add_parser(verbs: Verbs) -> None:
     parser = verbs.add_parser('evaluate', help='accuracy on rendered sequences that training never saw')
     parser.add_argument('--preset', default='tiny')
     parser.add_argument('--weights-dir', type=Path)
-    parser.add_argument('--sequences', type=int, default=20)
-    parser.add_argument('--frames', type=int, default=30)
+    parser.add_argument('--sequences', type=int, default=10, help='of the test split (default: 10; for the card: 50)')
+    parser.add_argument('--frames', type=int, default=30, help='of every sequence (default: 30; for the card: 100)')
     parser.add_argument(
         '--drift',
         action='store_true',
@@ -25,21 +29,46 @@ def add_parser(verbs: Verbs) -> None:
         action='store_true',
         help='placement of hands without a translation head instead: scene alignment against the crop camera alone',
     )
-    parser.add_argument('--detection', action='store_true', help="the network's own hand detection head instead")
-    parser.add_argument('--out', type=Path, help='write the numbers as JSON')
+    parser.add_argument(
+        '--detection',
+        nargs='?',
+        const='also',
+        choices=['also', 'only'],
+        help="the network's own hand detection head as well, or 'only' it",
+    )
+    parser.add_argument('--processes', type=int, help='that share the test sequences; default: one per core')
+    _add_ablations(parser)
     _add_outputs(parser)
     _add_data(parser)
     parser.set_defaults(run=run)
 
 
-def _add_outputs(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group('what else is measured and written')
+def _add_ablations(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('parts taken away')
     group.add_argument(
         '--ablations', action='store_true', help='also without prompts, without f_s and without recurrent state'
     )
+    group.add_argument(
+        '--ablation-sequences', type=int, default=10, metavar='N', help='on the first N sequences only (default: 10)'
+    )
+    group.add_argument(
+        '--fused-head',
+        type=Path,
+        metavar='FILE',
+        help='also the MANO head on fused tokens from `hand3r train fused_head`',
+    )
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('what is written')
+    group.add_argument('--out', type=Path, help='write the numbers as JSON')
     group.add_argument('--csv', type=Path, help='write the table as CSV')
     group.add_argument('--plots', type=Path, metavar='FOLDER', help='draw errors by occlusion, time, distance (PNG)')
     group.add_argument('--tables', action='store_true', help="print the paper's tables with our row beside them")
+    group.add_argument('--card', type=Path, help='put the tables into this model card, between its marks')
+    group.add_argument(
+        '--numbers', type=Path, metavar='JSON', help='measure nothing: print, and write, what an earlier --out holds'
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -55,16 +84,10 @@ def run(options: argparse.Namespace) -> None:
         from hand3r_ros.evaluation.placement import evaluate_placement
 
         print(evaluate_placement(options.sequences, options.frames, options.out))
-        return
-    arguments = (options.preset, options.weights_dir, options.sequences, options.frames, options.out)
-    if options.detection:
-        from hand3r_ros.evaluation.detection import evaluate_detection
-
-        print(evaluate_detection(*arguments))
     elif options.drift:
         from hand3r_ros.evaluation.drift import evaluate_drift
 
-        print(evaluate_drift(*arguments))
+        print(evaluate_drift(options.preset, options.weights_dir, options.sequences, options.frames, options.out))
     else:
         print(_accuracy(options))
 
@@ -72,14 +95,41 @@ def run(options: argparse.Namespace) -> None:
 def _accuracy(options: argparse.Namespace) -> str:
     from hand3r_ros.evaluation.outputs import Outputs
 
-    outputs = Outputs(csv=options.csv, plots=options.plots, tables=options.tables)
-    arguments = (options.preset, options.weights_dir, options.sequences, options.frames, options.out)
-    if options.data is None:
-        from hand3r_ros.evaluation.rendered import evaluate_rendered
+    outputs = Outputs(options.out, options.csv, options.plots, options.tables, options.card)
+    if options.data is not None:
+        return _on_data_set(options, outputs)
+    from hand3r_ros.evaluation.jobs import Plan, usable_cores
+    from hand3r_ros.evaluation.rendered import evaluate_rendered, reprint
 
-        return evaluate_rendered(*arguments, ablations=options.ablations, outputs=outputs)
+    if options.numbers is not None:
+        return reprint(options.numbers, outputs)
+    plan = Plan(
+        preset=options.preset,
+        weights_dir=options.weights_dir,
+        sequences=options.sequences,
+        frames=options.frames,
+        rows=options.detection != 'only',
+        ablations=options.ablations,
+        ablation_sequences=options.ablation_sequences,
+        detection=options.detection is not None,
+        fused_head=options.fused_head,
+    )
+    processes = usable_cores() if options.processes is None else options.processes
+    return evaluate_rendered(plan, processes, outputs)
+
+
+def _on_data_set(options: argparse.Namespace, outputs: Outputs) -> str:
     from hand3r_ros.evaluation.annotated import evaluate_data_set
 
     return evaluate_data_set(
-        options.data, options.split, options.mano, *arguments, ablations=options.ablations, outputs=outputs
+        options.data,
+        options.split,
+        options.mano,
+        options.preset,
+        options.weights_dir,
+        options.sequences,
+        options.frames,
+        ablations=options.ablations,
+        ablation_sequences=options.ablation_sequences,
+        outputs=outputs,
     )

@@ -24,14 +24,16 @@ from hand3r_ros.datasets.mano_annotations import FINGERTIPS, AnnotationModel
 from hand3r_ros.datasets.recognition import DEXYCB, PUBLIC_FORMATS, recognise
 from hand3r_ros.datasets.samples import AnnotatedHand, AnnotatedSequence, CorruptSampleError, DataSetError, SkipLog
 from hand3r_ros.evaluation.outputs import Outputs, check_outputs, write_outputs
-from hand3r_ros.evaluation.rendered import all_numbers, make_pipelines
+from hand3r_ros.evaluation.record import Record
 from hand3r_ros.evaluation.report import format_rows
-from hand3r_ros.evaluation.samples import run_sequences, unchanged
+from hand3r_ros.evaluation.rows import all_numbers, make_pipelines, with_reference
+from hand3r_ros.evaluation.samples import measure_sequence, merged, unchanged
 from hand3r_ros.evaluation.truth import EvaluatedFrame, EvaluatedHand, EvaluatedSequence
 from hand3r_ros.geometry import Intrinsics, project_points
 from hand3r_ros.hand_model.data import OPEN_HAND, HandModelData, load_mano, load_open_hand, require_same_hand_model
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import load_network
+from hand3r_ros.network.fused_head import file_sha256
 from hand3r_ros.online.hand_mask import mesh_depth
 from hand3r_ros.online.results import HandResult
 
@@ -48,8 +50,8 @@ def evaluate_data_set(
     weights_dir: Path | None,
     sequences: int,
     frames: int,
-    out: Path | None = None,
     ablations: bool = False,
+    ablation_sequences: int = 10,
     outputs: Outputs | None = None,
 ) -> str:
     """Runs the first ``frames`` frames of ``sequences`` sequences and returns the report.
@@ -64,7 +66,7 @@ def evaluate_data_set(
 
     """
     outputs = outputs or Outputs()
-    check_outputs(outputs, out)
+    check_outputs(outputs)
     known = recognise(root, PUBLIC_FORMATS)
     split = split or DEFAULT_SPLITS[known.name]
     torch.set_num_threads(1)
@@ -84,20 +86,31 @@ def evaluate_data_set(
         skipped.add_corrupt(error)
     chosen = spread(opened, sequences)
     layer = HandLayer(load_open_hand() if own_fingertips else right)
-    progress = tqdm(
-        (evaluated(sequence, right, frames, skipped) for sequence in chosen), total=len(chosen), mininterval=5.0
+    pipelines, ablated = make_pipelines(network.eval(), layer, preset, ablations)
+    adapt = unchanged if own_fingertips else with_toolkit_fingertips
+    parts = []
+    for index, sequence in enumerate(tqdm(chosen, desc='sequences', mininterval=5.0)):
+        also = ablated if index < ablation_sequences else {}
+        measured = measure_sequence(pipelines | also, evaluated(sequence, right, frames, skipped), adapt)
+        parts.append(with_reference(measured, also))
+    samples = merged(parts)
+    record = Record(
+        data=f'{known.name}, {split}',
+        preset=preset,
+        weights_sha256=file_sha256(weights / f'{preset}.safetensors'),
+        sequences=len(chosen),
+        frames=frames,
+        rows=all_numbers(samples, HandLayer(right)),
+        ablation_sequences=min(ablation_sequences, len(chosen)),
+        pose_source=info.pose_source,
     )
-    pipelines = make_pipelines(network.eval(), layer, preset, ablations)
-    samples = run_sequences(pipelines, progress, unchanged if own_fingertips else with_toolkit_fingertips)
-    numbers = all_numbers(samples, HandLayer(right))
-    hands = int(numbers['ours']['hands'])
     text = (
-        f'{known.name}, {split}: {len(chosen)} of {len(opened)} sequences, at most {frames} frames of each, {hands} '
-        f'hands, boxes given, intrinsics known.\n\n{format_rows(numbers)}'
+        f'{record.data}: {len(chosen)} of {len(opened)} sequences, at most {frames} frames of each, '
+        f'{record.rows["ours"]["hands"]:.0f} hands, boxes given, intrinsics known.\n\n{format_rows(record.rows)}'
     )
     if skipped.summary():
         text += '\n\n' + skipped.summary()
-    return write_outputs(text, numbers, samples, outputs, out, f'{known.name}, {split}')
+    return write_outputs(text, record, samples, outputs)
 
 
 def spread(sequences: Sequence[AnnotatedSequence], count: int) -> list[AnnotatedSequence]:

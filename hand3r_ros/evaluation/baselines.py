@@ -5,6 +5,7 @@ Means are those of the *test* hands themselves, which flatters the predictors.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from hand3r_ros.evaluation import metrics
-from hand3r_ros.evaluation.numbers import Numbers, camera_numbers, hand_numbers
+from hand3r_ros.evaluation.numbers import Numbers, camera_numbers, hand_numbers, world_numbers
 from hand3r_ros.evaluation.samples import HandSample, Samples
 from hand3r_ros.evaluation.truth import EvaluatedHand
 from hand3r_ros.hand_model.layer import HandLayer
@@ -20,26 +21,47 @@ from hand3r_ros.hand_model.sides import HandSide
 
 
 def baseline_numbers(samples: Samples, layer: HandLayer) -> dict[str, Numbers]:
-    """A row per baseline, for what it says something about."""
+    """A row per baseline, for what it says something about; hands of baselines are in the world of a still camera."""
     rows: dict[str, Numbers] = {}
-    constant_depth: Numbers = {}
+    still = [(np.tile(truth[0], (len(truth), 1, 1)), truth) for _, truth in samples.cameras]
+    static, constant_depth = camera_numbers(still), Numbers()
     if samples.hands:
         hands, predicted, truth = [s.hand for s in samples.hands], samples.predicted, samples.truth
         relative = predicted - predicted[:, :1]
         constant = constant_depth_wrists(truth)[:, None]
-        rows['mean pose'] = hand_numbers(mean_keypoints(hands, truth) + constant, truth)
-        rows['true rotation + mean pose'] = hand_numbers(mean_articulation(hands, layer) + constant, truth)
-        constant_depth['C-MPJPE mm'] = hand_numbers(relative + constant, truth)['C-MPJPE mm']
-        apparent = box_size_wrists(samples.hands)[:, None]
-        rows['depth from box size'] = {'C-MPJPE mm': hand_numbers(relative + apparent, truth)['C-MPJPE mm']}
+        for name, keypoints in (
+            ('mean pose', mean_keypoints(hands, truth) + constant),
+            ('true rotation + mean pose', mean_articulation(hands, layer) + constant),
+        ):
+            rows[name] = {**hand_numbers(keypoints, truth), **_still_world(samples, keypoints)}
+        apparent = relative + box_size_wrists(samples.hands)[:, None]
+        rows['depth from box size'] = _placing_numbers(samples, apparent)
+        constant_depth = _placing_numbers(samples, relative + constant)
+        static |= _still_world(samples, predicted)
     if samples.true_depth:
         depth = np.concatenate(samples.true_depth)
         absolute, within = metrics.depth_errors(np.full_like(depth, float(np.median(depth))), depth)
-        constant_depth.update({'depth AbsRel': absolute, 'depth delta1': within})
+        constant_depth |= {'depth AbsRel': absolute, 'depth delta1': within}
     rows['constant depth'] = constant_depth
-    still = [(np.tile(truth[0], (len(truth), 1, 1)), truth) for _, truth in samples.cameras]
-    rows['static camera'] = camera_numbers(still)
+    rows['static camera'] = static
     return {name: row for name, row in rows.items() if row}
+
+
+def _placing_numbers(samples: Samples, keypoints: NDArray) -> Numbers:
+    """Of predicted hands (N, 21, 3) m that are put somewhere else: what depends on the place."""
+    return {
+        'C-MPJPE mm': hand_numbers(keypoints, samples.truth)['C-MPJPE mm'],
+        **_still_world(samples, keypoints),
+    }
+
+
+def _still_world(samples: Samples, keypoints: NDArray) -> Numbers:
+    """Errors in the world of hands (N, 21, 3) m in camera axes, when the camera is said never to move.
+
+    Jitter is left out: it would be that of the still camera.
+    """
+    tracks = [dataclasses.replace(track, predicted=keypoints[track.hands]) for track in samples.tracks]
+    return {name: value for name, value in world_numbers(tracks).items() if not name.startswith('jitter')}
 
 
 def mean_keypoints(hands: Sequence[EvaluatedHand], truth: NDArray) -> NDArray:

@@ -7,19 +7,15 @@ be found: missing them is no miss, and boxes on them, of either side, are not co
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from hand3r_ros.checkpoints.locations import find_weights_folder
+from hand3r_ros.evaluation.truth import EvaluatedFrame
 from hand3r_ros.hand_model.sides import HandSide
-from hand3r_ros.network.checkpoints import load_network
+from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.online.config import DetectionConfig, ReconstructorConfig
 from hand3r_ros.online.detection.boxes import intersection_over_union, select_hands
 from hand3r_ros.online.detection.network_head import check_detector
@@ -27,11 +23,7 @@ from hand3r_ros.online.glance import Glance
 from hand3r_ros.online.inference import NetworkRunner
 from hand3r_ros.online.preparation import ImageGeometry, resize_and_crop
 from hand3r_ros.online.results import HandDetection
-from hand3r_ros.synthetic.sequence import SceneConfig
-from hand3r_ros.synthetic.sequence import Sequence as RenderedSequence
-from hand3r_ros.synthetic.splits import sequence_seed
 
-FRAMES_PER_SECOND = 10.0
 MATCHING_OVERLAP = 0.5
 SMALLEST_VISIBLE = 0.25
 OCCLUSION_BINS = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0))  # hidden share of a hand
@@ -75,6 +67,18 @@ class DetectionScore:
             if not _is_optional(truth[hand]):
                 self.boxes_found += 1
                 self.sides_right += ordered[index].side == truth[hand].side
+
+    def merge(self, other: DetectionScore) -> None:
+        """Adds what was counted on other frames."""
+        self.right += other.right
+        self.wrong += other.wrong
+        self.missed += other.missed
+        self.boxes_found += other.boxes_found
+        self.sides_right += other.sides_right
+        self.overlaps += other.overlaps
+        for bounds, (matched, count) in other.bins.items():
+            self.bins[bounds][0] += matched
+            self.bins[bounds][1] += count
 
     def _add_recall(self, truth: Sequence[TrueHand], found: set[int]) -> None:
         for index, hand in enumerate(truth):
@@ -121,43 +125,35 @@ def _is_optional(hand: TrueHand) -> bool:
     return hand.visible_fraction < SMALLEST_VISIBLE
 
 
-def evaluate_detection(
-    preset: str, weights_dir: Path | None, sequences: int, frames: int, out: Path | None = None
-) -> str:
-    """Runs the network's detection head frame by frame on the test set, with the default settings of the pipeline.
+class HeadWatch:
+    """The network's own detection head, with the default settings of the pipeline, frame by frame."""
 
-    Returns a Markdown table; ``out`` gets the numbers as JSON.
+    def __init__(self, network: Hand3R, preset: str) -> None:
+        """Prepares the head.
 
-    Raises:
-        DetectorUnavailableError: the weights have no detection head.
+        Raises:
+            DetectorUnavailableError: the weights have no detection head.
 
-    """
-    network, _ = load_network(find_weights_folder(preset, weights_dir), preset)
-    config = ReconstructorConfig(preset=preset, detection=DetectionConfig(detector='network'))
-    check_detector(config.detection, network.config)
-    torch.set_num_threads(1)
-    runner, score = NetworkRunner(network, config.device), DetectionScore()
-    scene = SceneConfig(width=640, height=480, frames=frames, fps=FRAMES_PER_SECOND)
-    geometry = ImageGeometry.for_image(
-        scene.width, scene.height, network.config.image_long_side, network.config.scene.patch_size
-    )
-    for index in tqdm(range(sequences), desc='test sequences', mininterval=5.0):
-        sequence = RenderedSequence(sequence_seed('test', index), scene)
-        for number in range(len(sequence)):
-            frame = sequence.frame(number)
-            found = Glance(runner, resize_and_crop(frame.image, geometry), geometry).find_hands()
-            chosen = select_hands(found, scene.width, scene.height, config.max_hands, config.detection)
-            visible = [hand for hand in frame.hands if hand.visible_fraction > 0.0]
-            score.add([TrueHand(hand.box, hand.side, hand.visible_fraction) for hand in visible], chosen)
-    numbers = score.numbers()
-    if out is not None:
-        out.write_text(json.dumps(numbers, indent=1))
-    return format_detection(numbers, sequences, frames)
+        """
+        self._config = ReconstructorConfig(preset=preset, detection=DetectionConfig(detector='network'))
+        check_detector(self._config.detection, network.config)
+        self._runner = NetworkRunner(network, self._config.device)
+        self.score = DetectionScore()
+
+    def __call__(self, frame: EvaluatedFrame) -> None:
+        """Counts what the head finds in a frame."""
+        height, width = frame.image.shape[:2]
+        config = self._runner.config
+        geometry = ImageGeometry.for_image(width, height, config.image_long_side, config.scene.patch_size)
+        found = Glance(self._runner, resize_and_crop(frame.image, geometry), geometry).find_hands()
+        chosen = select_hands(found, width, height, self._config.max_hands, self._config.detection)
+        visible = [hand for hand in frame.hands if hand.visible_fraction > 0.0]
+        self.score.add([TrueHand(hand.box, hand.side, hand.visible_fraction) for hand in visible], chosen)
 
 
-def format_detection(numbers: dict[str, float], sequences: int, frames: int) -> str:
+def format_detection(numbers: Mapping[str, float]) -> str:
     """Markdown table of two columns."""
-    lines = [f'Detection head on {sequences} rendered test sequences of {frames} frames.', '', '| | |', '|---|---|']
+    lines = [f'Hand detection on the same frames, boxes at IoU {MATCHING_OVERLAP}:', '', '| | |', '|---|---|']
     lines += [
         f'| {name} | {value:.0f} |' if name == 'hands' else f'| {name} | {value:.3f} |'
         for name, value in numbers.items()

@@ -1,13 +1,13 @@
-"""Runs the online pipeline over sequences and keeps every prediction beside its truth.
+"""Runs the online pipeline over a sequence and keeps every prediction beside its truth.
 
 Several pipelines (other weights, other settings, ablations) see the same frames side by side, so that each frame is
-drawn or read once.
+drawn or read once. Every sequence is measured by itself, in whatever process and order, and ``merged`` with the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ class WorldTrack:
     frames: NDArray[np.integer]  # (T,) ascending, with gaps where the hand was not visible or not predicted
     predicted: NDArray[np.floating]  # (T, 21, 3) m
     truth: NDArray[np.floating]  # (T, 21, 3) m
+    hands: NDArray[np.integer] = field(default_factory=lambda: np.zeros(0, int))  # (T,) places in ``Samples.hands``
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Samples:
     tracks: list[WorldTrack] = field(default_factory=list)
     cameras: list[tuple[NDArray, NDArray]] = field(default_factory=list)  # predicted, true (T, 4, 4) of a sequence
     depth_sums: NDArray = field(default_factory=lambda: np.zeros(3))  # of relative errors, of pixels within, of pixels
-    true_depth: list[NDArray] = field(default_factory=list)  # known depths of a frame, m
+    true_depth: list[NDArray] = field(default_factory=list)  # known depths of a frame, m, where they are kept
     missed: int = 0
     false: int = 0
 
@@ -69,6 +70,26 @@ class Samples:
         """(N, 21, 3) true keypoints."""
         return np.stack([sample.truth for sample in self.hands])
 
+    def add(self, other: Samples) -> None:
+        """Appends what was measured on other sequences."""
+        first = len(self.hands)
+        self.hands += other.hands
+        self.tracks += [replace(track, hands=track.hands + first) for track in other.tracks]
+        self.cameras += other.cameras
+        self.depth_sums = self.depth_sums + other.depth_sums
+        self.true_depth += other.true_depth
+        self.missed += other.missed
+        self.false += other.false
+
+
+def merged(parts: Iterable[Mapping[str, Samples]]) -> dict[str, Samples]:
+    """What was measured of every pipeline on all sequences, in their order; some may have seen only some of them."""
+    total: dict[str, Samples] = {}
+    for part in parts:
+        for name, samples in part.items():
+            total.setdefault(name, Samples()).add(samples)
+    return total
+
 
 @dataclass(frozen=True)
 class Pipeline:
@@ -78,6 +99,8 @@ class Pipeline:
     image_long_side: int
     patch_size: int
     smallest_visible: float = SMALLEST_VISIBLE
+    keeps_true_depth: bool = False
+    """The truth is the same for all pipelines: one that keeps it is enough."""
 
 
 def unchanged(hand: HandResult) -> HandResult:
@@ -85,30 +108,30 @@ def unchanged(hand: HandResult) -> HandResult:
     return hand
 
 
-def run_sequences(
+def measure_sequence(
     pipelines: Mapping[str, Pipeline],
-    sequences: Iterable[EvaluatedSequence],
+    sequence: EvaluatedSequence,
     adapt: Callable[[HandResult], HandResult] = unchanged,
+    watch: Callable[[EvaluatedFrame], None] | None = None,
 ) -> dict[str, Samples]:
-    """Shows every sequence to every pipeline, which starts anew with each.
+    """Shows a sequence, from its first frame on, to every pipeline.
 
     Args:
         pipelines: by the name that the result has too.
-        sequences: gone through once.
+        sequence: gone through once.
         adapt: turns predicted hands into what the truth means by a hand (data sets have other fingertips).
+        watch: is shown every frame as well.
 
     """
-    samples = {name: Samples() for name in pipelines}
-    for sequence in sequences:
-        recorders = {name: _Recorder(samples[name], sequence.frame_rate) for name in pipelines}
-        for pipeline in pipelines.values():
-            pipeline.reconstructor.reset('next test sequence')
-        for frame in sequence.frames:
-            for name, pipeline in pipelines.items():
-                _show(frame, pipeline, recorders[name], adapt)
-        for recorder in recorders.values():
-            recorder.finish()
-    return samples
+    recorders = {name: _Recorder(Samples(), sequence.frame_rate) for name in pipelines}
+    for pipeline in pipelines.values():
+        pipeline.reconstructor.reset('next test sequence')
+    for frame in sequence.frames:
+        for name, pipeline in pipelines.items():
+            _show(frame, pipeline, recorders[name], adapt)
+        if watch is not None:
+            watch(frame)
+    return {name: recorder.finish() for name, recorder in recorders.items()}
 
 
 def _show(
@@ -123,7 +146,7 @@ def _show(
     if frame.depth is not None:
         height, width = frame.image.shape[:2]
         geometry = ImageGeometry.for_image(width, height, pipeline.image_long_side, pipeline.patch_size)
-        recorder.add_depth(at_network_pixels(frame.depth, geometry), result)
+        recorder.add_depth(at_network_pixels(frame.depth, geometry), result, pipeline.keeps_true_depth)
 
 
 class _Recorder:
@@ -131,7 +154,7 @@ class _Recorder:
 
     def __init__(self, samples: Samples, frame_rate: float) -> None:
         self.samples, self.frame_rate = samples, frame_rate
-        self._tracks: dict[HandSide, list[tuple[int, NDArray, NDArray]]] = {side: [] for side in HandSide}
+        self._tracks: dict[HandSide, list[tuple[int, int, NDArray, NDArray]]] = {side: [] for side in HandSide}
         self._cameras: list[tuple[NDArray, NDArray]] = []
 
     def add_hands(
@@ -149,7 +172,8 @@ class _Recorder:
             self.samples.hands.append(sample)
             if frame.T_world_camera is not None:
                 true_world = _transformed(frame.T_world_camera, truth.keypoints_camera)
-                self._tracks[truth.side].append((frame.index, hand.keypoints_world, true_world))
+                place = len(self.samples.hands) - 1
+                self._tracks[truth.side].append((frame.index, place, hand.keypoints_world, true_world))
         self.samples.false += len(by_side)
 
     def add_camera(self, frame: EvaluatedFrame, result: FrameResult) -> None:
@@ -157,7 +181,7 @@ class _Recorder:
         if frame.T_world_camera is not None:
             self._cameras.append((result.T_world_camera, frame.T_world_camera))
 
-    def add_depth(self, truth: NDArray, result: FrameResult) -> None:
+    def add_depth(self, truth: NDArray, result: FrameResult, keep_truth: bool) -> None:
         """Sums of the depth errors, see ``metrics.depth_errors``."""
         true_depth = truth.reshape(-1)[::DEPTH_STRIDE]
         predicted = result.points_camera[..., 2].reshape(-1)[::DEPTH_STRIDE]
@@ -166,26 +190,29 @@ class _Recorder:
         ratio = np.maximum(predicted / true_depth, true_depth / predicted)
         relative = np.abs(predicted - true_depth) / true_depth
         self.samples.depth_sums += (relative.sum(), (ratio < 1.25).sum(), len(true_depth))
-        self.samples.true_depth.append(true_depth.astype(np.float32))
+        if keep_truth:
+            self.samples.true_depth.append(true_depth.astype(np.float32))
 
-    def finish(self) -> None:
-        """The sequence is over."""
+    def finish(self) -> Samples:
+        """Everything, when the sequence is over."""
         if not self._cameras:
-            return
+            return self.samples
         predicted, truth = (np.stack(poses) for poses in zip(*self._cameras, strict=True))
         self.samples.cameras.append((predicted, truth))
         to_first_predicted, to_first_true = invert_transform(predicted[0]), invert_transform(truth[0])
         for pairs in self._tracks.values():
             if pairs:
-                frames, predicted_points, true_points = zip(*pairs, strict=True)
+                frames, places, predicted_points, true_points = zip(*pairs, strict=True)
                 self.samples.tracks.append(
                     WorldTrack(
                         self.frame_rate,
                         np.array(frames),
                         _transformed(to_first_predicted, np.stack(predicted_points)),
                         _transformed(to_first_true, np.stack(true_points)),
+                        np.array(places),
                     )
                 )
+        return self.samples
 
 
 def _transformed(transform: NDArray, points: NDArray) -> NDArray:

@@ -58,10 +58,15 @@ class EvaluatedSequence:
 
 def rendered_sequences(count: int, frames: int, width: int = 640, height: int = 480) -> Iterator[EvaluatedSequence]:
     """The first ``count`` sequences of the test split, drawn when their frames are asked for."""
-    scene = SceneConfig(width=width, height=height, frames=frames, fps=FRAMES_PER_SECOND)
     for index in range(count):
-        sequence = Sequence(sequence_seed('test', index), scene)
-        yield EvaluatedSequence(f'rendered test sequence {index}', FRAMES_PER_SECOND, _rendered_frames(sequence))
+        yield rendered_sequence(index, frames, width, height)
+
+
+def rendered_sequence(index: int, frames: int, width: int = 640, height: int = 480) -> EvaluatedSequence:
+    """Sequence ``index`` of the test split."""
+    scene = SceneConfig(width=width, height=height, frames=frames, fps=FRAMES_PER_SECOND)
+    sequence = Sequence(sequence_seed('test', index), scene)
+    return EvaluatedSequence(f'rendered test sequence {index}', FRAMES_PER_SECOND, _rendered_frames(sequence))
 
 
 def _rendered_frames(sequence: Sequence) -> Iterator[EvaluatedFrame]:

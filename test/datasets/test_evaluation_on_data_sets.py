@@ -126,7 +126,7 @@ def test_the_command_measures_dexycb(dexycb, weights, mano_folder, tmp_path, cap
     out = tmp_path / 'numbers.json'
     options = ['--data', dexycb.root, '--split', 'all', '--mano', mano_folder, '--weights-dir', weights, '--tables']
     main(['evaluate', *map(str, options), '--sequences', '2', '--frames', '2', '--out', str(out)])
-    numbers = json.loads(out.read_text())
+    numbers = json.loads(out.read_text())['rows']
     assert {'PA-MPJPE mm', 'C-MPJPE mm', 'depth AbsRel', 'hands'} <= set(numbers['ours'])
     assert 'camera ATE cm' in numbers['ours, network pose']
     assert any('hidden' in name for name in numbers)
@@ -139,7 +139,7 @@ def test_the_command_measures_hoi4d(hoi4d, weights, mano_folder, tmp_path, capsy
     out = tmp_path / 'numbers.json'
     options = ['--data', hoi4d.root, '--split', 'all', '--mano', mano_folder, '--weights-dir', weights]
     main(['evaluate', *map(str, options), '--sequences', '1', '--frames', '2', '--out', str(out)])
-    numbers = json.loads(out.read_text())
+    numbers = json.loads(out.read_text())['rows']
     assert {'PA-MPJPE mm', 'C-MPJPE mm', 'depth AbsRel', 'hands'} <= set(numbers['ours'])
     assert not any('hidden' in name for name in numbers)
     assert 'HOI4D, all: 1 of' in capsys.readouterr().out

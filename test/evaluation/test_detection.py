@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from hand3r_ros.evaluation.detection import DetectionScore, TrueHand, evaluate_detection, format_detection
+from hand3r_ros.evaluation.detection import DetectionScore, TrueHand, format_detection
+from hand3r_ros.evaluation.jobs import Plan
+from hand3r_ros.evaluation.outputs import Outputs
+from hand3r_ros.evaluation.record import Record
+from hand3r_ros.evaluation.rendered import evaluate_rendered
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.checkpoints import save_network
 from hand3r_ros.network.hand3r import Hand3R
@@ -82,18 +86,32 @@ def test_frames_add_up_and_nothing_at_all_is_no_error():
     total.add([], [found()])
     numbers = total.numbers()
     assert (numbers['precision'], numbers['recall'], numbers['F1']) == (0.5, 0.5, 0.5)
-    assert '| F1 | 0.500 |' in format_detection(numbers, 1, 4)
+    assert '| F1 | 0.500 |' in format_detection(numbers)
+
+
+def head_only(folder):
+    return Plan(weights_dir=folder, sequences=1, frames=2, rows=False, detection=True)
 
 
 def test_the_test_set_goes_through_the_head(tmp_path):
     save_network(tmp_path / 'tiny.safetensors', Hand3R(with_detection_head('tiny')), METADATA)
-    out = tmp_path / 'numbers.json'
-    report = evaluate_detection('tiny', tmp_path, sequences=1, frames=2, out=out)
+    outputs = Outputs(tmp_path / 'numbers.json')
+    report = evaluate_rendered(head_only(tmp_path), outputs=outputs)
     assert '| recall |' in report
-    assert '"F1"' in out.read_text()
+    assert 'F1' in Record.load(tmp_path / 'numbers.json').detection
 
 
 def test_weights_without_a_head_are_refused(tmp_path):
     save_network(tmp_path / 'tiny.safetensors', Hand3R(preset('tiny')), METADATA)
     with pytest.raises(DetectorUnavailableError, match='hand3r train detector'):
-        evaluate_detection('tiny', tmp_path, sequences=1, frames=1)
+        evaluate_rendered(head_only(tmp_path))
+
+
+def test_scores_of_parts_add_up_to_that_of_the_whole():
+    frames = [([hand(), hand(THERE, RIGHT, 0.6)], [found()]), ([hand(THERE, RIGHT)], [found(THERE), found(ELSEWHERE)])]
+    whole, parts = DetectionScore(), DetectionScore()
+    for truth, detections in frames:
+        whole.add(truth, detections)
+        parts.merge(score(truth, detections))
+    assert parts == whole
+    assert whole.missed and whole.wrong and whole.right

@@ -98,14 +98,17 @@ def test_the_csv_holds_every_number_and_leaves_the_others_empty(tmp_path):
 
 
 def test_results_that_cannot_be_written_are_refused_before_anything_is_measured(tmp_path):
-    for outputs, out in (
-        (Outputs(csv=tmp_path / 'missing' / 'n.csv'), None),
-        (Outputs(), tmp_path / 'missing' / 'n.json'),
-        (Outputs(csv=tmp_path), None),
+    for outputs in (
+        Outputs(csv=tmp_path / 'missing' / 'n.csv'),
+        Outputs(out=tmp_path / 'missing' / 'n.json'),
+        Outputs(csv=tmp_path),
     ):
         with pytest.raises(OSError, match='--'):
-            check_outputs(outputs, out)
-    check_outputs(Outputs(csv=tmp_path / 'n.csv', plots=tmp_path / 'new' / 'plots'), tmp_path / 'n.json')
+            check_outputs(outputs)
+    (tmp_path / 'card.md').write_text('no marks')
+    with pytest.raises(ValueError, match=r'--card .*card\.md: no place'):
+        check_outputs(Outputs(card=tmp_path / 'card.md'))
+    check_outputs(Outputs(tmp_path / 'n.json', tmp_path / 'n.csv', tmp_path / 'new' / 'plots'))
     assert (tmp_path / 'new' / 'plots').is_dir()
 
 

@@ -1,15 +1,19 @@
 """The evaluation pairs predictions with the truth of the same hand and frame, in every pipeline alike."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
 import torch
 
-from hand3r_ros.evaluation import rendered
-from hand3r_ros.evaluation.outputs import Outputs
+from hand3r_ros.evaluation import rows
+from hand3r_ros.evaluation.jobs import Plan
+from hand3r_ros.evaluation.outputs import CARD_BEGIN, CARD_END, Outputs, measured_in
+from hand3r_ros.evaluation.record import Record
+from hand3r_ros.evaluation.rendered import evaluate_rendered, reprint
 from hand3r_ros.evaluation.report import format_report
-from hand3r_ros.evaluation.samples import SMALLEST_VISIBLE, run_sequences
+from hand3r_ros.evaluation.samples import SMALLEST_VISIBLE, measure_sequence, merged
 from hand3r_ros.evaluation.truth import rendered_sequences
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.layer import HandLayer
@@ -26,16 +30,18 @@ HIDDEN_FRAME = 2
 
 @pytest.fixture(scope='module')
 def network():
+    """Untrained, and made to share its encoders by ``samples``."""
     torch.manual_seed(0)
     return Hand3R(preset('tiny')).eval()
 
 
 @pytest.fixture(scope='module')
 def samples(network):
-    pipelines = rendered.make_pipelines(network, HandLayer(load_open_hand()), 'tiny', ablations=True)
+    pipelines, ablations = rows.make_pipelines(network, HandLayer(load_open_hand()), 'tiny', ablations=True)
     sequence = next(rendered_sequences(1, FRAMES))
     frames = (hide_hands(frame) if frame.index == HIDDEN_FRAME else frame for frame in sequence.frames)
-    return run_sequences(pipelines, [dataclasses.replace(sequence, frames=frames)])
+    measured = measure_sequence(pipelines | ablations, dataclasses.replace(sequence, frames=frames))
+    return rows.with_reference(measured, ablations)
 
 
 def hide_hands(frame):
@@ -46,7 +52,7 @@ def hide_hands(frame):
 
 @pytest.fixture(scope='module')
 def numbers(samples):
-    return rendered.all_numbers(samples, HandLayer(load_open_hand()))
+    return rows.all_numbers(samples, HandLayer(load_open_hand()))
 
 
 @pytest.fixture(scope='module')
@@ -56,7 +62,7 @@ def truth():
 
 
 def test_every_visible_hand_is_either_paired_or_missed(samples, truth):
-    ours = samples[rendered.OURS]
+    ours = samples[rows.OURS]
     seen = [frame for index, frame in enumerate(truth) if index != HIDDEN_FRAME]
     visible = [hand for frame in seen for hand in frame.hands if hand.visible_fraction >= SMALLEST_VISIBLE]
     assert visible
@@ -66,7 +72,7 @@ def test_every_visible_hand_is_either_paired_or_missed(samples, truth):
 
 
 def test_the_pipeline_of_the_occlusion_bins_alone_is_shown_hidden_hands(samples, truth, numbers):
-    every, hidden = samples[rendered.EVERY_HAND], truth[HIDDEN_FRAME].hands
+    every, hidden = samples[rows.EVERY_HAND], truth[HIDDEN_FRAME].hands
     assert hidden
     assert len(every.hands) + every.missed == sum(len(frame.hands) for frame in truth)
     assert numbers['ours, 75 to 100 % hidden']['hands'] == len(hidden)
@@ -74,7 +80,7 @@ def test_the_pipeline_of_the_occlusion_bins_alone_is_shown_hidden_hands(samples,
 
 
 def test_cameras_and_depth_are_those_of_the_sequence(samples, truth):
-    ours = samples[rendered.OURS]
+    ours = samples[rows.OURS]
     ((_, cameras),) = ours.cameras
     np.testing.assert_array_equal(cameras, np.stack([frame.T_world_camera for frame in truth]))
     assert ours.depth_sums[2] == sum(len(depth) for depth in ours.true_depth) > 0
@@ -82,7 +88,7 @@ def test_cameras_and_depth_are_those_of_the_sequence(samples, truth):
 
 
 def test_tracks_are_in_the_first_camera_of_the_sequence(samples, truth):
-    track = samples[rendered.OURS].tracks[0]
+    track = samples[rows.OURS].tracks[0]
     first = [hand for hand in truth[track.frames[0]].hands if hand.visible_fraction >= SMALLEST_VISIBLE]
     if track.frames[0] == 0:
         assert any(np.allclose(track.truth[0], hand.keypoints_camera, atol=1e-9) for hand in first)
@@ -114,19 +120,45 @@ def test_ablations_have_rows_of_their_own_that_differ_from_ours(numbers):
     assert numbers['ours, without prompts']['PA-MPJPE mm'] == pytest.approx(numbers['ours']['PA-MPJPE mm'], abs=1e-2)
 
 
-def test_the_whole_command_writes_everything_it_is_asked_for(tmp_path, network):
-    save_network(tmp_path / 'tiny.safetensors', network, {'preset': 'tiny', 'hand_model': 'open_hand'})
-    outputs = Outputs(csv=tmp_path / 'numbers.csv', plots=tmp_path / 'plots', tables=True)
-    text = rendered.evaluate_rendered('tiny', tmp_path, 1, 2, tmp_path / 'numbers.json', outputs=outputs)
+def test_ablations_stand_beside_the_whole_network_on_the_same_sequences(samples):
+    ours, same = samples[rows.OURS], samples[rows.SAME_SEQUENCES]
+    assert list(samples).index(rows.SAME_SEQUENCES) < list(samples).index('ours, zeroed scene')
+    both = merged([samples, {name: samples[name] for name in (rows.OURS, rows.EVERY_HAND)}])
+    assert len(both[rows.OURS].hands) == 2 * len(ours.hands)
+    assert len(both[rows.SAME_SEQUENCES].hands) == len(same.hands) == len(ours.hands)
+    numbers = rows.all_numbers({**samples, **both}, HandLayer(load_open_hand()))
+    assert numbers['ours']['hands'] == 2 * numbers[rows.SAME_SEQUENCES]['hands']
+
+
+def test_tracks_know_their_hands_also_after_merging(samples):
+    ours = merged([samples, samples])[rows.OURS]
+    assert len(ours.tracks) == 2 * len(samples[rows.OURS].tracks)
+    for track in ours.tracks:
+        distances = [np.linalg.norm(np.diff(ours.hands[place].truth[:5], axis=0), axis=-1) for place in track.hands]
+        np.testing.assert_allclose(np.linalg.norm(np.diff(track.truth[:, :5], axis=1), axis=-1), distances, atol=1e-9)
+
+
+def test_the_whole_command_writes_everything_it_is_asked_for(tmp_path):
+    torch.manual_seed(0)
+    save_network(tmp_path / 'tiny.safetensors', Hand3R(preset('tiny')), {'preset': 'tiny', 'hand_model': 'open_hand'})
+    card = tmp_path / 'card.md'
+    card.write_text(f'before\n{CARD_BEGIN}\nold\n{CARD_END}\nafter\n')
+    outputs = Outputs(tmp_path / 'numbers.json', tmp_path / 'numbers.csv', tmp_path / 'plots', True, card)
+    text = evaluate_rendered(Plan(weights_dir=tmp_path, sequences=1, frames=2), outputs=outputs)
     assert 'not available' in text
     assert (tmp_path / 'numbers.csv').read_text().startswith('method,PA-MPJPE mm')
-    assert '"ours, zeroed scene"' in (tmp_path / 'numbers.json').read_text()
     pictures = sorted(path.name for path in (tmp_path / 'plots').iterdir())
     assert pictures == ['error_by_distance.png', 'error_by_occlusion.png', 'error_over_time.png']
+    record = Record.load(tmp_path / 'numbers.json')
+    assert 'ours, zeroed scene' in record.rows
+    assert record.weights_sha256 == hashlib.sha256((tmp_path / 'tiny.safetensors').read_bytes()).hexdigest()
+    assert card.read_text() == f'before\n{CARD_BEGIN}\n{format_report(record)}\n{CARD_END}\nafter\n'
+    assert measured_in(card.read_text()) == format_report(record) == reprint(tmp_path / 'numbers.json', Outputs())
 
 
 def test_the_report_has_a_row_per_method_and_says_nothing_where_nothing_is_known():
-    text = format_report({'ours': {'MPJPE mm': 12.34, 'hands': 5.0}, 'static camera': {'camera ATE cm': 1.0}}, 2, 3)
+    numbers = {'ours': {'MPJPE mm': 12.34, 'hands': 5.0}, 'static camera': {'camera ATE cm': 1.0}}
+    text = format_report(Record('rendered test set', 'tiny', 'abc', 2, 3, numbers))
     assert '5 hands' in text
     assert '| ours | - | 12.3 |' in text
     assert text.splitlines()[-1].startswith('| static camera |')
