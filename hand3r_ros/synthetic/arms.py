@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from hand3r_ros.synthetic.hand_appearance import WristCut
-from hand3r_ros.synthetic.paths import Array, unit
+from hand3r_ros.synthetic.paths import Array, cross, unit
 
 UPPER_ARM = 0.29  # m, shoulder to elbow
 FOREARM = 0.255  # m, elbow to wrist joint
@@ -57,7 +57,7 @@ def reach(shoulder: Array, wrist: Array, table_height: float, table_edge: float 
     height = np.sqrt(np.maximum(UPPER_ARM**2 - along**2, 0.0))
     axis = unit(wrist - shoulder)
     down = unit(np.array([0.0, 0.0, -1.0]) + axis * axis[:, 2:])
-    outward = np.cross(axis, down) * -1.0
+    outward = cross(axis, down) * -1.0
     outward *= np.where(outward[:, :1] < 0.0, -1.0, 1.0)
     best, best_cost = np.empty_like(wrist), np.inf
     for swivel in np.deg2rad(np.arange(15.0, 111.0, 8.0)):
@@ -87,7 +87,7 @@ def hand_orientation(forearm: Array, roll: Array, flexion: Array, deviation: Arr
     """
     hand_x = -forearm  # fingers point along -x of the resting hand
     palm = unit(np.array([0.0, 0.0, -1.0]) + forearm * forearm[:, 2:])
-    level = np.stack([hand_x, -palm, np.cross(hand_x, -palm)], axis=-1)
+    level = np.stack([hand_x, -palm, cross(hand_x, -palm)], axis=-1)
     turned = Rotation.from_rotvec(forearm * roll[:, None]) * Rotation.from_matrix(level)
     zero = np.zeros_like(flexion)
     bend = Rotation.from_rotvec(np.stack([zero, zero, flexion], -1)) * Rotation.from_rotvec(
@@ -136,21 +136,20 @@ def _ring_shapes(cut: WristCut) -> Array:
 
 def _ring_axes(path: ArmPath, orientation: Array, centre: Array, stations: Array) -> Array:
     """(T, K, 3, 3) ring frames; columns: tangent towards the shoulder, back of the hand, thumb."""
-    hinge = unit(np.cross(path.shoulder - path.elbow, path.forearm))
+    hinge = unit(cross(path.shoulder - path.elbow, path.forearm))
     elbow_x = -path.forearm
-    elbow_frame = np.stack([elbow_x, np.cross(hinge, elbow_x), hinge], axis=-1)
+    elbow_frame = np.stack([elbow_x, cross(hinge, elbow_x), hinge], axis=-1)
     start = Rotation.from_matrix(orientation)
     turn = (start.inv() * Rotation.from_matrix(elbow_frame)).as_rotvec()
     tangent = np.gradient(centre, axis=1)
     tangent = unit(tangent)
     tangent[:, :2] = orientation[:, None, :, 0]
-    axes = np.empty((*centre.shape[:2], 3, 3))
-    for k, station in enumerate(stations):
-        share = min(station, 1.0)
-        frame = (start * Rotation.from_rotvec(turn * share * share * (3.0 - 2.0 * share))).as_matrix()
-        third = unit(np.cross(tangent[:, k], frame[:, :, 1]))
-        axes[:, k] = np.stack([tangent[:, k], np.cross(third, tangent[:, k]), third], axis=-1)
-    return axes
+    share = np.minimum(stations, 1.0)
+    eased = share * share * (3.0 - 2.0 * share)
+    part = Rotation.from_rotvec((turn[:, None] * eased[:, None]).reshape(-1, 3)).as_matrix()
+    second = (orientation[:, None] @ part.reshape(*centre.shape[:2], 3, 3))[..., 1]
+    third = unit(cross(tangent, second))
+    return np.stack([tangent, cross(third, tangent), third], axis=-1)
 
 
 def sleeve_rings(rings: Array, first: int, thickness: float, folds: Array) -> Array:

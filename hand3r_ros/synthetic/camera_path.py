@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.geometry import Intrinsics, make_transform
-from hand3r_ros.synthetic.paths import Array, key_count, through, unit, wander
+from hand3r_ros.synthetic.paths import Array, cross, key_count, through, unit, wander
 
 EGOCENTRIC_VIEW = (58.0, 100.0)
 """Horizontal fields of view of worn cameras, degrees."""
@@ -66,8 +66,8 @@ def third_person_path(
 def look_at(position: Array, target: Array, roll: Array) -> NDArray[np.float64]:
     """(T, 4, 4) optical frames at ``position`` (T, 3) that look at ``target`` (T, 3), turned by ``roll`` (T,) rad."""
     forward = unit(target - position)
-    right = unit(np.cross(forward, [0.0, 0.0, 1.0]))
-    down = np.cross(forward, right)
+    right = unit(cross(forward, [0.0, 0.0, 1.0]))
+    down = cross(forward, right)
     cosine, sine = np.cos(roll)[:, None], np.sin(roll)[:, None]
     rotation = np.stack([cosine * right + sine * down, cosine * down - sine * right, forward], axis=-1)
     return make_transform(rotation, position)

@@ -6,9 +6,12 @@ mirrored when it is drawn; so the planned rotations of both sides are the right-
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.spatial.transform import Rotation
@@ -48,6 +51,7 @@ class HandMotion:
     betas: Array  # (10,)
     grasp: Grasp | None
 
+    @cached_property
     def rotations(self) -> Array:
         """(T, 16, 3, 3) global orientation and joint rotations, right-looking."""
         frames = len(self.wrist)
@@ -151,7 +155,7 @@ def _choose_roll(rng: np.random.Generator, holding: bool) -> float:
 def _skin(motions: list[HandMotion]) -> list[PosedHand]:
     hands = []
     for motion in motions:
-        mesh = skin_hands(motion.rotations(), motion.betas)
+        mesh = skin_hands(motion.rotations, motion.betas)
         wrist = motion.wrist[:, None]
         held = np.zeros((len(wrist), 0, 3))
         hands.append(PosedHand(motion, mesh.vertices + wrist, mesh.keypoints + wrist, held))
@@ -189,11 +193,24 @@ def _separate(hands: list[PosedHand]) -> list[PosedHand]:
     for _ in range(8):
         first, second = (_outline(hand)[::3] for hand in hands)
         mirrored = first * [-1.0, 1.0, 1.0]  # both sides in one world
-        gap = np.linalg.norm(mirrored[:, :, None] - second[:, None], axis=-1).min()
+        gap = _smallest_gap(np.ascontiguousarray(mirrored), np.ascontiguousarray(second))
         if gap > _APART:
             break
         hands = [hand.moved(np.array([0.025, 0.0, 0.0])) for hand in hands]
     return hands
+
+
+@njit(cache=True, error_model='numpy')
+def _smallest_gap(first: Array, second: Array) -> float:
+    """Smallest distance of two point sets (T, N, 3) and (T, M, 3) of the same frames."""
+    best = 1e30
+    for t in range(first.shape[0]):
+        for i in range(first.shape[1]):
+            for j in range(second.shape[1]):
+                x, y = first[t, i, 0] - second[t, j, 0], first[t, i, 1] - second[t, j, 1]
+                z = first[t, i, 2] - second[t, j, 2]
+                best = min(best, x * x + y * y + z * z)
+    return math.sqrt(best)
 
 
 def _outline(hand: PosedHand) -> Array:

@@ -42,7 +42,8 @@ class Palette:
 
     def texture(self, *kinds: str) -> int:
         """A random texture of one of the kinds."""
-        return int(self.rng.choice(self.bank.of_kind(*kinds)))
+        options = self.bank.of_kind(*kinds)
+        return options[int(self.rng.integers(len(options)))]
 
     def wood(self, shine: float = 0.08) -> Material:
         """Planks in their own colour."""

@@ -41,3 +41,11 @@ def unit(vectors: ArrayLike) -> Array:
     """Vectors (..., 3) divided by their length."""
     vectors = np.asarray(vectors, float)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+def cross(first: ArrayLike, second: ArrayLike) -> Array:
+    """Cross products (..., 3) of two arrays of vectors; much quicker than numpy's for short arrays."""
+    a, b = np.asarray(first, float), np.asarray(second, float)
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)

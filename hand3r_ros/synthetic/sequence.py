@@ -206,7 +206,7 @@ class Sequence:
     ) -> HandTruth | None:
         motion = hand.motion
         vertices, keypoints = hand.vertices[index], hand.keypoints[index]
-        rotations, wrist = motion.rotations()[index], motion.wrist[index]
+        rotations, wrist = motion.rotations[index].copy(), motion.wrist[index]
         if motion.side == HandSide.LEFT:
             vertices, keypoints, wrist = mirror_points(vertices), mirror_points(keypoints), mirror_points(wrist)
             rotations = mirror_rotations(rotations)

@@ -29,9 +29,9 @@ class TextureBank:
     level_offsets: NDArray[np.int64]  # (LEVELS,) where a level starts in ``pixels``; a level holds (T, S, S, 3)
     kinds: tuple[str, ...]  # (T,) kind of every texture
 
-    def of_kind(self, *kinds: str) -> NDArray[np.intp]:
+    def of_kind(self, *kinds: str) -> tuple[int, ...]:
         """Indices of the textures of the given kinds."""
-        return np.flatnonzero(np.isin(self.kinds, kinds))
+        return tuple(number for number, kind in enumerate(self.kinds) if kind in kinds)
 
 
 @lru_cache(maxsize=3)
