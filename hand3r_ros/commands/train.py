@@ -15,15 +15,20 @@ def add_parser(verbs: Verbs) -> None:
         help='run or resume one training stage',
         epilog='Several GPUs: torchrun --nproc-per-node N -m hand3r_ros.cli train STAGE ...',
     )
-    parser.add_argument('stage', choices=['scene', 'hand', 'fusion', 'detector'])
+    parser.add_argument('stage', choices=['scene', 'hand', 'fusion', 'detector', 'fused_head'])
     parser.add_argument('overrides', nargs='*', metavar='NAME=VALUE', help='fields of TrainingConfig, after --config')
     parser.add_argument('--config', type=Path, help='YAML file of fields of TrainingConfig')
     parser.add_argument(
         '--weights',
         type=Path,
-        help='fusion: where to write the finished network (safetensors); detector: the file that gets the head',
+        help='fusion: where to write the finished network (safetensors); detector: the file that gets the head; '
+        'fused_head: the file whose tokens the head reads',
     )
-    parser.add_argument('--output', type=Path, help='detector: write here instead of into --weights')
+    parser.add_argument(
+        '--output',
+        type=Path,
+        help='detector: write here instead of into --weights; fused_head: where to write the head',
+    )
     parser.set_defaults(run=run)
 
 

@@ -13,7 +13,7 @@ import yaml
 from hand3r_ros.hand_model.data import OPEN_HAND
 from hand3r_ros.network.checkpoints import RECOMMENDABLE_POSE_SOURCES
 
-STAGES = ('scene', 'hand', 'fusion', 'detector')
+STAGES = ('scene', 'hand', 'fusion', 'detector', 'fused_head')
 PRECISIONS = ('float32', 'bfloat16')
 
 
@@ -26,7 +26,8 @@ class TrainingConfig:
     ``start_from`` and ``train_backbone: false``, only the MANO head of a pretrained expert (the paper's stage 1).
     ``fusion`` trains the prompt encoder and the translation head on clips with hands (eq. 8, the paper's stage 2); the
     hand stream is frozen and the scene stream learns at ``scene_learning_rate``. ``detector`` adds the hand detection
-    head to finished weights.
+    head to finished weights. ``fused_head`` trains a MANO head on the fused tokens of finished weights, an
+    ablation.
     """
 
     stage: str

@@ -14,6 +14,7 @@ from hand3r_ros.training.detector_stage import (
     network_with_new_head,
     save_with_head,
 )
+from hand3r_ros.training.fused_head_stage import run_fused_head
 from hand3r_ros.training.fusion_stage import FusionObjective, fusion_stage, save_fusion
 from hand3r_ros.training.hand_stage import hand_stage
 from hand3r_ros.training.loop import TrainingLoop
@@ -27,8 +28,9 @@ def run_training(config: TrainingConfig, weights: Path | None = None, output: Pa
 
     Args:
         config: the run.
-        weights: fusion: the file to write at the end; detector: the finished weights that get the head.
-        output: detector: the file to write instead of ``weights``.
+        weights: fusion: the file to write at the end; detector: the finished weights that get the head; fused_head:
+            those whose tokens it reads.
+        output: detector: the file to write instead of ``weights``; fused_head: where the head is written.
 
     Raises:
         ValueError: the configuration or a file name does not fit.
@@ -40,6 +42,8 @@ def run_training(config: TrainingConfig, weights: Path | None = None, output: Pa
     try:
         if config.stage == 'detector':
             _run_detector(config, processes, weights, output)
+        elif config.stage == 'fused_head':
+            run_fused_head(config, processes, weights, output)
         elif config.stage == 'fusion':
             _run_fusion(config, processes, weights)
         else:
