@@ -2,7 +2,9 @@
 
 import pytest
 
+from hand3r_ros.cli import main
 from hand3r_ros.evaluation.aims import AIMS, BASELINES, aim_results, gain_percent
+from hand3r_ros.evaluation.outputs import CARD_BEGIN, CARD_END, measured_in
 from hand3r_ros.evaluation.record import Record
 from hand3r_ros.evaluation.report import format_report
 
@@ -85,6 +87,16 @@ def test_the_table_and_the_file_hold_them(tmp_path):
     assert '| detection F1 | 0.500 | > 0.9 | **no** | - | - | - | - | - | - |' in text
     assert all(aim.name in text for aim in AIMS)
     assert all(f'against {name}' in text for name in BASELINES)
+
+
+def test_the_command_prints_an_earlier_evaluation_and_fills_the_card(tmp_path, capsys):
+    aims = aim_results(ROWS, {'F1': 0.5}, 'geometric')
+    record = Record('rendered test set', 'tiny', 'abc', 2, 3, ROWS, 1, 'geometric', aims, {'F1': 0.5})
+    record.save(tmp_path / 'record.json')
+    (tmp_path / 'card.md').write_text(f'{CARD_BEGIN}{CARD_END}')
+    assert not main(['evaluate', '--numbers', str(tmp_path / 'record.json'), '--card', str(tmp_path / 'card.md')])
+    assert format_report(record) in capsys.readouterr().out
+    assert measured_in((tmp_path / 'card.md').read_text()) == format_report(record)
 
 
 def test_another_file_is_refused(tmp_path):

@@ -7,8 +7,15 @@ import pytest
 import torch
 
 from hand3r_ros.evaluation.ablations import WithoutSceneContext, WithoutState, ZeroedScene, without_prompts
-from hand3r_ros.evaluation.baselines import box_size_wrists, constant_depth_wrists, mean_articulation, mean_keypoints
-from hand3r_ros.evaluation.samples import HandSample
+from hand3r_ros.evaluation.baselines import (
+    baseline_numbers,
+    box_size_wrists,
+    constant_depth_wrists,
+    mean_articulation,
+    mean_keypoints,
+)
+from hand3r_ros.evaluation.metrics import world_aligned_errors
+from hand3r_ros.evaluation.samples import HandSample, Samples, WorldTrack
 from hand3r_ros.evaluation.truth import EvaluatedHand, rendered_hand
 from hand3r_ros.geometry import Intrinsics
 from hand3r_ros.hand_model.data import load_open_hand
@@ -78,6 +85,41 @@ def test_true_rotation_with_the_mean_articulation_of_one_hand_is_that_hand(hands
     hand = next(hand for hand in hands if hand.side == side)
     keypoints = mean_articulation([hand], HandLayer(load_open_hand()))[0]
     np.testing.assert_allclose(keypoints, hand.keypoints_camera - hand.keypoints_camera[0], atol=1e-5)
+
+
+def moving_samples(frames=30):
+    """One hand that stands still in the world, perfectly predicted, before a camera that moves sideways."""
+    keypoints = np.random.default_rng(0).normal((0.0, 0.0, 0.6), 0.05, (21, 3))
+    samples, cameras = Samples(), np.tile(np.eye(4), (frames, 1, 1))
+    cameras[:, 0, 3] = np.linspace(0.0, 0.1, frames)
+    for camera in cameras:
+        seen = keypoints - camera[:3, 3]
+        hand = EvaluatedHand(
+            HandSide.RIGHT, seen, np.array([0.0, 0, 90, 90]), 1.0, np.tile(np.eye(3), (16, 1, 1)), np.zeros(10)
+        )
+        samples.hands.append(HandSample(seen, seen, hand, INTRINSICS, 0.0))
+    world = np.tile(keypoints, (frames, 1, 1))
+    samples.tracks.append(WorldTrack(10.0, np.arange(frames), world, world, np.arange(frames)))
+    samples.cameras.append((cameras, cameras))
+    return samples
+
+
+def test_hands_of_baselines_are_carried_by_a_still_camera():
+    samples = moving_samples()
+    rows = baseline_numbers(samples, HandLayer(load_open_hand()))
+    ours = np.stack([sample.truth for sample in samples.hands])
+    static = rows['static camera']
+    assert static['WA-MPJPE mm'] == pytest.approx(
+        1e3 * world_aligned_errors(ours, samples.tracks[0].truth).mean(), rel=1e-9
+    )
+    assert static['WA-MPJPE mm'] > 10.0
+    assert 'jitter m/s2' not in static
+    assert static['camera ATE cm'] > 1.0
+    # Nothing turns and all hands are the same, so the mean hand in the place of the true one errs as the camera does.
+    assert rows['mean pose']['WA-MPJPE mm'] == pytest.approx(static['WA-MPJPE mm'], rel=0.05)
+    assert rows['true rotation + mean pose']['WA-MPJPE mm'] > static['WA-MPJPE mm']
+    for name in ('depth from box size', 'constant depth'):
+        assert rows[name]['W-MPJPE mm'] > 10.0
 
 
 def two_frames(network, images=None):
