@@ -121,6 +121,8 @@ def _accuracy(options: argparse.Namespace) -> str:
 def _on_data_set(options: argparse.Namespace, outputs: Outputs) -> str:
     from hand3r_ros.evaluation.annotated import evaluate_data_set
 
+    if options.detection or options.fused_head:
+        raise ValueError('--detection and --fused-head are measured on the rendered test set only, not on --data')
     return evaluate_data_set(
         options.data,
         options.split,

@@ -107,11 +107,14 @@ def measure(plan: Plan, processes: int) -> Measured:
     """Measures all sequences of a plan, in workers where there are several processes and sequences; shows progress.
 
     Raises:
+        ValueError: there is to be less than one process.
         WeightsError, HandModelMismatchError, DetectorUnavailableError: as ``SequenceJob``.
 
     """
+    if processes < 1:
+        raise ValueError(f'processes must be at least 1, got {processes}')
     count = min(processes, plan.sequences)
-    if count <= 1:
+    if count == 1:
         return _together(map(functools.partial(_work, plan), range(plan.sequences)), plan)
     pool = ProcessPoolExecutor(count, multiprocessing.get_context('spawn'))
     try:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from hand3r_ros.cli import main
 from hand3r_ros.evaluation import rows
 from hand3r_ros.evaluation.ablations import ablated
 from hand3r_ros.evaluation.jobs import Plan, measure
@@ -58,6 +59,16 @@ def test_what_a_worker_cannot_load_is_said(tmp_path):
     (tmp_path / 'tiny.safetensors').write_bytes(b'damaged')
     with pytest.raises(WeightsError, match='damaged'):
         measure(Plan(weights_dir=tmp_path, sequences=2, frames=1), 2)
+
+
+def test_what_cannot_be_measured_is_refused(weights, capsys):
+    for arguments, reason in (
+        (['--processes', '0'], 'processes must be at least 1'),
+        (['--sequences', '0'], 'sequences must be at least 1'),
+        (['--data', '.', '--detection'], 'rendered test set only'),
+    ):
+        assert main(['evaluate', '--weights-dir', str(weights), *arguments]) == 1
+        assert reason in capsys.readouterr().err
 
 
 def assert_equal(one, other):
