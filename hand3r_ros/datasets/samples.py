@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import tempfile
+import weakref
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,20 +94,69 @@ class AnnotatedSequence(Protocol):
 
 
 class SkipLog:
-    """Counts what training had to leave out, so that it can be listed at the end."""
+    """Counts what training had to leave out, so that it can be listed at the end.
+
+    Processes forked from the one that made it (the workers of a data loader) write their entries into a shared file
+    without a name, so the maker knows of all of them.
+    """
 
     def __init__(self) -> None:
-        self.corrupt: dict[str, str] = {}  # path -> reason, once per file
-        self.counts: Counter[str] = Counter()  # reason -> samples drawn in vain
+        self._corrupt: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+        self._maker = os.getpid()
+        self._shared = _nameless_file()  # lines of JSON: reason, and path of a corrupt file
+        self._read = 0  # bytes of it
+        weakref.finalize(self, os.close, self._shared)
+
+    def __getstate__(self) -> tuple[dict[str, str], Counter[str]]:
+        return self.corrupt, self.counts
+
+    def __setstate__(self, state: tuple[dict[str, str], Counter[str]]) -> None:
+        self.__init__()  # type: ignore[misc]
+        self._corrupt, self._counts = state
+
+    @property
+    def corrupt(self) -> dict[str, str]:
+        """Path -> reason, once per file."""
+        self._collect()
+        return self._corrupt
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Reason -> samples drawn in vain."""
+        self._collect()
+        return self._counts
 
     def add_corrupt(self, error: CorruptSampleError) -> None:
         """A file that cannot be used."""
-        self.corrupt[str(error.path)] = error.reason
-        self.counts['corrupt or missing file'] += 1
+        self._add(error.reason, str(error.path))
 
     def add(self, reason: str) -> None:
         """A sample that is sound but not usable."""
-        self.counts[reason] += 1
+        self._add(reason)
+
+    def _add(self, reason: str, path: str | None = None) -> None:
+        if os.getpid() == self._maker:
+            self._note(reason, path)
+        else:
+            os.write(self._shared, json.dumps([reason, path]).encode() + b'\n')  # appends: lines never mix
+
+    def _note(self, reason: str, path: str | None) -> None:
+        if path is None:
+            self._counts[reason] += 1
+        else:
+            self._corrupt[path] = reason
+            self._counts['corrupt or missing file'] += 1
+
+    def _collect(self) -> None:
+        """Takes over what other processes have written since the last time."""
+        if os.getpid() != self._maker:
+            return
+        written = os.pread(self._shared, os.fstat(self._shared).st_size - self._read, self._read)
+        whole = written[: written.rfind(b'\n') + 1]
+        self._read += len(whole)
+        for line in whole.splitlines():
+            self._note(*json.loads(line))
 
     def summary(self, most_files: int = 50) -> str:
         """Several lines: counts by reason, then the files; empty when nothing was skipped."""
@@ -113,3 +166,9 @@ class SkipLog:
         if len(files) > most_files:
             lines.append(f'  and {len(files) - most_files} files more')
         return '\n'.join(lines)
+
+
+def _nameless_file() -> int:
+    """A descriptor whose file exists as long as it is open, and to whose end every process writes."""
+    with tempfile.NamedTemporaryFile() as file:
+        return os.open(file.name, os.O_RDWR | os.O_APPEND)

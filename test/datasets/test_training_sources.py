@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from miniature_dexycb import CAMERAS, SEQUENCES, DexYCBMiniature
 from miniature_hoi4d import COMPLETE, HOI4DMiniature
 
 from hand3r_ros.datasets.mano_annotations import AnnotationModel
-from hand3r_ros.datasets.samples import DataSetError
+from hand3r_ros.datasets.samples import CorruptSampleError, DataSetError, SkipLog
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.pose import matrix_from_pose
 from hand3r_ros.network.presets import preset
@@ -148,6 +150,41 @@ def test_corrupt_files_are_skipped_counted_and_listed(
     listed = capsys.readouterr().err
     assert 'color_000000.jpg: truncated' in listed and 'labels_000000.npz: cannot be read as .npz' in listed
     assert hands.skipped.counts['corrupt or missing file'] >= len(hands.skipped.corrupt) > 3
+
+
+def test_files_that_workers_skip_are_listed_too(
+    dexycb_copy: Path, mano_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr('hand3r_ros.training.hand_stage.MEAN_SAMPLES', 1)
+    for path in dexycb_copy.glob('*/*/*/color_00000[01].jpg'):
+        path.write_bytes(path.read_bytes()[:3000])
+    run_training(config(dexycb_copy, mano_folder, out=str(tmp_path), steps=2, batch=4, warmup_steps=1, workers=2))
+    listed = capsys.readouterr().err
+    assert 'drawn samples: corrupt or missing file' in listed
+    assert 'color_000001.jpg: truncated' in listed
+
+
+def test_a_skip_log_survives_copies_and_other_processes() -> None:
+    log = SkipLog()
+    log.add('too dark')
+    with multiprocessing.get_context('fork').Pool(2, initializer=_inherit, initargs=(log,)) as pool:
+        pool.map(_skip, range(40))
+    assert log.counts == {'too dark': 1, 'corrupt or missing file': 40}
+    assert len(log.corrupt) == 40 and log.corrupt['/data/7.jpg'] == 'file 7'
+    copy = pickle.loads(pickle.dumps(log))  # noqa: S301 (written by this test)
+    copy.add('too dark')
+    assert copy.counts['too dark'] == 2 and log.counts['too dark'] == 1
+
+
+_inherited: list[SkipLog] = []
+
+
+def _inherit(log: SkipLog) -> None:
+    _inherited.append(log)
+
+
+def _skip(number: int) -> None:
+    _inherited[0].add_corrupt(CorruptSampleError(Path(f'/data/{number}.jpg'), f'file {number}'))
 
 
 def test_a_data_set_without_anything_usable_stops_with_the_reasons(dexycb_copy: Path, mano_folder: Path) -> None:
