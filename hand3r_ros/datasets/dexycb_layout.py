@@ -37,6 +37,7 @@ SUBJECTS = 10
 SEQUENCES_PER_SUBJECT = 100
 
 _SUBJECT_FOLDER = re.compile(r'\d{8}-subject-(\d{2})')
+_SEQUENCE_FOLDER = re.compile(r'\d{8}_\d{6}')  # date and time; anything else there would shift positions
 _SIDES = {'left': HandSide.LEFT, 'right': HandSide.RIGHT}
 
 
@@ -76,7 +77,7 @@ class DexYCBLayout:
     def sequences(self) -> dict[int, list[Path]]:
         """Sequence folders of each subject in the order that the setups count in."""
         return {
-            number: sorted(path for path in folder.iterdir() if path.is_dir())
+            number: sorted(path for path in folder.iterdir() if _SEQUENCE_FOLDER.fullmatch(path.name) and path.is_dir())
             for number, folder in self.subjects.items()
         }
 

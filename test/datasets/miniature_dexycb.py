@@ -23,10 +23,11 @@ from hand3r_ros.synthetic.sequence import HandTruth, RenderedFrame, SceneConfig,
 
 FRAMES = 3
 CAMERAS = SERIALS[:2]
-SEQUENCES = {  # folder -> side, seed
-    '20200709-subject-01/20200709_141754': (HandSide.RIGHT, 10),
-    '20200813-subject-02/20200813_143449': (HandSide.LEFT, 10),
+SEQUENCES = {  # folder -> side
+    '20200709-subject-01/20200709_141754': HandSide.RIGHT,
+    '20200813-subject-02/20200813_143449': HandSide.LEFT,
 }
+FIRST_SEED = 16
 INTRINSICS = {
     SERIALS[0]: Intrinsics(612.3, 611.2, 318.4, 241.7, WIDTH, HEIGHT),
     SERIALS[1]: Intrinsics(598.6, 599.9, 322.5, 236.1, WIDTH, HEIGHT),
@@ -47,14 +48,28 @@ class DexYCBMiniature:
 def write_dexycb(root: Path) -> Truth:
     """The miniature's files; returns the rendered truth of every image."""
     truth: Truth = {}
-    for folder, (side, seed) in SEQUENCES.items():
-        for serial, rendered in render_views(seed, side).items():
+    for folder, side in SEQUENCES.items():
+        for serial, rendered in clear_views(side).items():
             for index, frame in enumerate(rendered):
                 truth[folder, serial, index] = frame
                 write_frame(root / folder / serial, index, frame, (folder, serial, index) == MISSING_LABEL)
         write_meta(root / folder, side)
         write_calibration(root, folder.split('/')[0], [truth[folder, serial, 0] for serial in CAMERAS])
     return truth
+
+
+def clear_views(side: HandSide) -> dict[str, list[RenderedFrame]]:
+    """Views of the first scene with a hand that is well seen all the time, and not so near that perspective warps it.
+
+    Which scene that is changes whenever the rendered scenes do.
+    """
+    for seed in range(FIRST_SEED, FIRST_SEED + 100):
+        views = render_views(seed, side)
+        hands = [frame.hands for frames in views.values() for frame in frames]
+        clear = all(len(seen) == 1 and seen[0].visible_fraction > 0.6 for seen in hands)
+        if clear and all(seen[0].wrist_camera[2] > 0.4 for seen in hands):
+            return views
+    raise AssertionError('no rendered scene shows its hand clearly')
 
 
 def render_views(seed: int, side: HandSide) -> dict[str, list[RenderedFrame]]:

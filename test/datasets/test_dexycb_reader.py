@@ -39,7 +39,7 @@ def test_hands_are_those_of_the_scene(
     frame = view(dexycb.root, folder, serial, model).frame(index)
     truth = dexycb.truth[folder, serial, index]
     (hand,), (expected,) = frame.hands, truth.hands
-    assert hand.side == expected.side == SEQUENCES[folder][0]
+    assert hand.side == expected.side == SEQUENCES[folder]
     np.testing.assert_allclose(hand.wrist_camera, expected.wrist_camera, atol=1e-5)
     np.testing.assert_allclose(hand.vertices_camera, expected.vertices_camera, atol=2e-5)
     np.testing.assert_allclose(hand.keypoints_camera, annotated_keypoints(expected), atol=1e-5)
@@ -170,6 +170,13 @@ def test_positions_count_among_the_sorted_sequences(tmp_path: Path) -> None:
     views = chosen_views(DexYCBLayout(tmp_path), 's3/test')
     assert len(views) == 1200
     assert {int(folder.name[-6:]) // 5 for folder, _ in views} == {7, 11, 15}
+
+
+def test_other_folders_among_the_sequences_shift_no_position(tmp_path: Path) -> None:
+    subject = tmp_path / '20200709-subject-01'
+    for name in ('20200709_141754', '20200709_141841', '.thumbnails', '20200709_141754 (copy)', '__MACOSX'):
+        (subject / name).mkdir(parents=True)
+    assert [folder.name for folder in DexYCBLayout(tmp_path).sequences[1]] == ['20200709_141754', '20200709_141841']
 
 
 def test_views_that_cannot_be_opened_are_listed(dexycb_copy: Path, model: AnnotationModel) -> None:
