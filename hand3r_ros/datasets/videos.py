@@ -38,8 +38,17 @@ class DecodedFrames:
 
     def read(self, index: int) -> NDArray:
         """RGB image, or depth in metres from .png."""
-        path = self.folder / f'{index:05d}{self.suffix}'
+        path = self._path(index)
         return read_depth(path) if self.suffix == '.png' else read_color(path)
+
+    def check(self, index: int) -> None:
+        """Raises CorruptSampleError when the file of a frame is missing or empty, without decoding it."""
+        path = self._path(index)
+        if not path.is_file() or not path.stat().st_size:
+            raise CorruptSampleError(path, 'empty' if path.is_file() else 'missing')
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f'{index:05d}{self.suffix}'
 
 
 class VideoFrames:

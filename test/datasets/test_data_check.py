@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from miniature_dexycb import CAMERAS, FRAMES, SEQUENCES, DexYCBMiniature
-from miniature_hoi4d import ABSENT, COMPLETE, SHARED, WITHOUT_HANDS, HOI4DMiniature, camera_log
+from miniature_hoi4d import ABSENT, COMPLETE, SHARED, WITHOUT_HANDS, HOI4DMiniature, camera_log, write_decoded
 
 from hand3r_ros.cli import main
 from hand3r_ros.datasets.dexycb_check import check_dexycb
@@ -100,6 +100,17 @@ def test_defects_of_hoi4d_are_found(hoi4d_copy: Path) -> None:
     assert any('intrin.npy' in line for line in report.corrupt)
     shallow = check_hoi4d(hoi4d_copy, deep=False)
     assert of(shallow, COMPLETE).status == 'complete'
+
+
+@pytest.mark.parametrize('deep', [False, True])
+def test_gaps_in_decoded_frames_are_found(hoi4d: HOI4DMiniature, hoi4d_copy: Path, deep: bool) -> None:
+    folder = hoi4d_copy / 'HOI4D_release' / COMPLETE
+    write_decoded(folder, hoi4d.truth)
+    (folder / 'align_rgb/00003.jpg').unlink()
+    (folder / 'align_depth/00004.png').write_bytes(b'')
+    found = of(check_hoi4d(hoi4d_copy, deep), COMPLETE)
+    assert found.missing == ['align_rgb/00003.jpg']
+    assert found.corrupt == ['align_depth/00004.png: empty']
 
 
 def test_a_path_in_the_wrong_direction_is_noted(hoi4d_copy: Path) -> None:
