@@ -186,12 +186,9 @@ class _Recorder:
         true_depth = truth.reshape(-1)[::DEPTH_STRIDE]
         predicted = result.points_camera[..., 2].reshape(-1)[::DEPTH_STRIDE]
         known = true_depth > 0.0
-        predicted, true_depth = np.maximum(predicted[known], 1e-6).astype(float), true_depth[known].astype(float)
-        ratio = np.maximum(predicted / true_depth, true_depth / predicted)
-        relative = np.abs(predicted - true_depth) / true_depth
-        self.samples.depth_sums += (relative.sum(), (ratio < 1.25).sum(), len(true_depth))
+        self.samples.depth_sums += depth_error_sums(predicted[known], true_depth[known])
         if keep_truth:
-            self.samples.true_depth.append(true_depth.astype(np.float32))
+            self.samples.true_depth.append(true_depth[known].astype(np.float32))
 
     def finish(self) -> Samples:
         """Everything, when the sequence is over."""
@@ -213,6 +210,13 @@ class _Recorder:
                     )
                 )
         return self.samples
+
+
+def depth_error_sums(predicted: NDArray, truth: NDArray) -> NDArray:
+    """(3,) what ``Samples.depth_sums`` holds, of predicted and true depths (N,), all of the latter known."""
+    predicted, truth = np.maximum(predicted, 1e-6).astype(float), truth.astype(float)
+    ratio = np.maximum(predicted / truth, truth / predicted)
+    return np.array([(np.abs(predicted - truth) / truth).sum(), (ratio < 1.25).sum(), len(truth)])
 
 
 def _transformed(transform: NDArray, points: NDArray) -> NDArray:
