@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -72,6 +73,8 @@ class VideoFrames:
         self._step = self.own_rate / frame_rate
         self._capture: cv2.VideoCapture | None = None
         self._next = 0
+        self._process = os.getpid()
+        self._inherited: list[cv2.VideoCapture] = []
 
     def __len__(self) -> int:
         return max(1, round(self.own_count / self._step))
@@ -91,11 +94,20 @@ class VideoFrames:
 
     def close(self) -> None:
         """Frees the decoder; the next read opens the file again."""
+        self._leave_inherited()
         if self._capture is not None:
             self._capture.release()
         self._capture, self._next = None, 0
 
+    def _leave_inherited(self) -> None:
+        """A decoder opened before a fork has lost its threads: using or freeing it would wait for them for ever."""
+        if self._process != os.getpid() and self._capture is not None:
+            self._inherited.append(self._capture)
+            self._capture, self._next = None, 0
+        self._process = os.getpid()
+
     def _at(self, wanted: int) -> cv2.VideoCapture:
+        self._leave_inherited()
         if self._capture is None:
             self._capture = self._open()
         capture = self._capture

@@ -22,7 +22,7 @@ from hand3r_ros.training.annotated_batches import AnnotatedClipDataset, Annotate
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.datasets import IMAGE_MEAN, IMAGE_STD
 from hand3r_ros.training.run import run_training
-from hand3r_ros.training.sources import hand_model_of, listed_skips, open_clips, open_hands
+from hand3r_ros.training.sources import HandSource, hand_model_of, listed_skips, open_clips, open_hands
 
 
 def config(data: Path, mano: Path, **fields: object) -> TrainingConfig:
@@ -212,6 +212,21 @@ def test_hoi4d_trains_on_its_own_split(hoi4d: HOI4DMiniature, mano_folder: Path)
     hands = open_hands(dataclasses.replace(config(hoi4d.root, mano_folder), split=''))
     assert isinstance(hands, AnnotatedHandDataset)
     assert [sequence.name for sequence in hands.sequences] == [COMPLETE]
+
+
+def test_workers_read_videos_that_were_open_before_they_were_forked(hoi4d: HOI4DMiniature, mano_folder: Path) -> None:
+    hands = open_hands(dataclasses.replace(config(hoi4d.root, mano_folder), split='train'))
+    expected = hands.batch(2, generator()).crops  # opens the decoder here
+    with multiprocessing.get_context('fork').Pool(1, initializer=_inherited_hands.append, initargs=(hands,)) as pool:
+        crops = pool.apply_async(_two_crops).get(timeout=60)
+    np.testing.assert_array_equal(crops, expected.numpy())
+
+
+_inherited_hands: list[HandSource] = []
+
+
+def _two_crops() -> np.ndarray:
+    return _inherited_hands[0].batch(2, generator()).crops.numpy()
 
 
 def test_clips_need_a_camera_path(hoi4d_copy: Path, mano_folder: Path) -> None:
