@@ -88,6 +88,7 @@ def plan_hand(
     fps: float,
     pools: HandPools,
     betas: Array,
+    near: Array | None = None,
 ) -> HandMotion:
     """A hand that works above the table, often holding something; it may come or leave during the sequence.
 
@@ -99,9 +100,10 @@ def plan_hand(
         fps: frames per second.
         pools: articulations and grasps of the split.
         betas: (10,) shape of the person's hands.
+        near: (3,) where to work, e.g. over the other hand, mirrored for a left hand; None = anywhere.
     """
     frames = len(shoulder)
-    wrist = _wrist_path(rng, frames, fps, table)
+    wrist = _wrist_path(rng, frames, fps, table, near)
     keys = key_count(frames, rng.uniform(0.6, 1.3) * fps)
     arm = reach(shoulder, wrist, table.height)
     flexion = np.deg2rad(through(rng.normal(-6.0, 14.0, keys), frames))
@@ -128,18 +130,20 @@ def pose_hands(motions: list[HandMotion], table: Table) -> list[PosedHand]:
     return hands
 
 
-def _wrist_path(rng: np.random.Generator, frames: int, fps: float, table: Table) -> Array:
-    middle = np.array([rng.uniform(-0.02, 0.2), rng.uniform(0.08, 0.3), table.height + rng.uniform(0.06, 0.2)])
+def _wrist_path(rng: np.random.Generator, frames: int, fps: float, table: Table, near: Array | None) -> Array:
+    middle = np.array([rng.uniform(-0.03, 0.24), rng.uniform(0.06, 0.32), table.height + rng.uniform(0.05, 0.22)])
+    if near is not None:
+        middle = near + rng.normal(0.0, 0.03, 3) + [0.0, 0.02, rng.uniform(0.04, 0.11)]
     keys = key_count(frames, rng.uniform(0.7, 1.4) * fps)
     steps = rng.normal(0.0, 1.0, (keys, 3)) * [0.07, 0.06, 0.04]
     wrist = middle + through(steps, frames) + wander(rng, frames, [0.002] * 3, 0.5 * fps)
     wrist[:, 2] = np.maximum(wrist[:, 2], table.height + 0.04)
     away = np.array([0.3, -0.26, table.height - rng.uniform(0.0, 0.1)])
     choice = rng.random()
-    if choice < 0.28:
+    if choice < 0.34:
         moment = rng.uniform(0.1, 0.6) * frames
         gone = ease(frames, moment, rng.uniform(0.6, 1.1) * fps)
-        gone = 1.0 - gone if choice < 0.14 else gone
+        gone = 1.0 - gone if choice < 0.17 else gone
         way = np.stack([gone, gone, gone], -1)
         way[:, 2] = np.clip(1.6 * gone - 0.6, 0.0, 1.0)  # first back over the edge, then down
         wrist = wrist + way * (away - wrist)

@@ -50,32 +50,46 @@ class Palette:
         return Material(self._grey(0.75, 1.0), self.texture('wood'), 1.0, self.rng.uniform(0.02, shine), 24.0)
 
     def wall(self) -> Material:
-        """Painted plaster, sometimes tiles."""
-        colour = self.colour((0.0, 0.22), (0.45, 0.9))
-        kind = 'tiles' if self.rng.random() < 0.15 else 'plaster'
-        return Material(colour, self.texture(kind), 1.0, 0.01)
+        """Painted plaster, sometimes tiles, wallpaper or panels."""
+        kind = str(self.rng.choice(['plaster', 'tiles', 'pattern', 'wood', 'stone'], p=[0.62, 0.12, 0.16, 0.05, 0.05]))
+        if kind in ('wood', 'pattern'):
+            return Material(self._grey(0.6, 1.0), self.texture(kind), 1.0, 0.01)
+        return Material(self.colour((0.0, 0.35), (0.35, 0.95)), self.texture(kind), 1.0, 0.01)
 
     def floor(self) -> Material:
-        """Wood, tiles, stone or carpet."""
-        kind = self.rng.choice(['wood', 'tiles', 'stone', 'fabric'], p=[0.5, 0.2, 0.1, 0.2])
+        """Wood, tiles, stone, carpet or a rug."""
+        kinds = ['wood', 'tiles', 'stone', 'fabric', 'carpet', 'pattern', 'marble']
+        kind = str(self.rng.choice(kinds, p=[0.42, 0.18, 0.08, 0.1, 0.1, 0.07, 0.05]))
         if kind == 'wood':
             return self.wood()
-        return Material(self.colour((0.0, 0.25), (0.3, 0.75)), self.texture(str(kind)), 1.0, 0.03)
+        if kind == 'pattern':
+            return Material(self._grey(0.6, 0.95), self.texture(kind), 1.0, 0.0)
+        return Material(self.colour((0.0, 0.25), (0.3, 0.75)), self.texture(kind), 1.0, 0.03)
 
     def table_top(self) -> Material:
-        """Mostly wood; else a laminate or stone top, or a cloth."""
-        kind = self.rng.choice(['wood', 'stone', 'plaster', 'fabric'], p=[0.6, 0.12, 0.14, 0.14])
+        """Mostly wood; else a laminate, stone or glossy top, or a cloth."""
+        kinds = ['wood', 'stone', 'plaster', 'fabric', 'marble', 'pattern', 'plain']
+        kind = str(self.rng.choice(kinds, p=[0.44, 0.08, 0.12, 0.12, 0.08, 0.1, 0.06]))
         if kind == 'wood':
             return self.wood(0.16)
-        return Material(self.colour((0.0, 0.35), (0.35, 0.85)), self.texture(str(kind)), 1.0, 0.05)
+        if kind == 'pattern':
+            return Material(self._grey(0.6, 0.95), self.texture(kind), 1.0, self.rng.uniform(0.0, 0.15), 24.0)
+        if kind == 'plain':  # white, black or coloured lacquer
+            colour = self.colour((0.0, 0.5), (0.05, 0.95))
+            return Material(colour, self.texture('plaster'), 0.3, self.rng.uniform(0.1, 0.4), 40.0)
+        return Material(self.colour((0.0, 0.35), (0.25, 0.92)), self.texture(kind), 1.0, 0.05)
 
     def cloth(self) -> Material:
-        """Clothing, cushions, napkins."""
-        return Material(self.colour((0.05, 0.6), (0.08, 0.8)), self.texture('fabric'), 1.0, 0.0)
+        """Clothing, cushions, napkins: woven, felted or patterned."""
+        kind = str(self.rng.choice(['fabric', 'carpet', 'pattern', 'plaster'], p=[0.62, 0.08, 0.15, 0.15]))
+        if kind == 'pattern':
+            return Material(self._grey(0.4, 0.95), self.texture(kind), 1.0, 0.0)
+        return Material(self.colour((0.02, 0.6), (0.03, 0.9)), self.texture(kind), 1.0, 0.0)
 
     def printed(self) -> Material:
-        """Paper with print: book covers, labels, cartons, posters."""
-        return Material(self._grey(0.7, 0.95), self.texture('print'), 1.0, self.rng.uniform(0.0, 0.15), 30.0)
+        """Paper with print: book covers, labels, cartons, posters, photographs."""
+        kind = str(self.rng.choice(['print', 'photo', 'pattern'], p=[0.55, 0.33, 0.12]))
+        return Material(self._grey(0.7, 0.98), self.texture(kind), 1.0, self.rng.uniform(0.0, 0.15), 30.0)
 
     def glazed(self) -> Material:
         """Ceramics, plastics, enamel: plain colour with a highlight."""

@@ -20,7 +20,7 @@ from hand3r_ros.synthetic.camera_effects import CameraEffects, random_effects
 from hand3r_ros.synthetic.geometry_buffer import Part, collect
 from hand3r_ros.synthetic.grasps import grasp_pool
 from hand3r_ros.synthetic.hand_poses import articulation_pool
-from hand3r_ros.synthetic.hands import HandPools, PosedHand, plan_hand, pose_hands
+from hand3r_ros.synthetic.hands import HandMotion, HandPools, PosedHand, plan_hand, pose_hands
 from hand3r_ros.synthetic.lights import automatic_exposure, choose_light
 from hand3r_ros.synthetic.motion_blur import Motion, camera_motion, pixel_flow
 from hand3r_ros.synthetic.palette import Palette
@@ -31,6 +31,7 @@ from hand3r_ros.synthetic.room import Table, build_room, build_table, choose_tab
 from hand3r_ros.synthetic.table_setting import set_table
 from hand3r_ros.synthetic.textures import texture_bank
 
+_MEETING_SHARE = 0.22  # of the sequences with two hands: one works over the other
 _NEAREST_HAND = 0.06  # m; hands that reach nearer to the camera plane have no ground truth
 _SIDES = {'none': (), 'left': (HandSide.LEFT,), 'right': (HandSide.RIGHT,), 'both': (HandSide.LEFT, HandSide.RIGHT)}
 
@@ -185,11 +186,13 @@ class Sequence:
         pools = HandPools(articulation_pool(pool), grasp_pool(pool))
         betas = np.clip(rng.normal(0.0, 1.0, 10), -2.5, 2.5)
         body = self._shoulder_middle(rng, table)
-        motions = []
+        motions: list[HandMotion] = []
+        meeting = rng.random() < _MEETING_SHARE
         for side in _SIDES[choice]:
             mirror = 1.0 if side == HandSide.RIGHT else -1.0
             shoulder = body * [mirror, 1.0, 1.0] + [SHOULDER_HALF_WIDTH, 0.0, 0.0]
-            motions.append(plan_hand(rng, side, shoulder, table, self.config.fps, pools, betas))
+            near = mirror_points(motions[0].wrist).mean(0) if motions and meeting else None
+            motions.append(plan_hand(rng, side, shoulder, table, self.config.fps, pools, betas, near))
         return pose_hands(motions, table)
 
     def _shoulder_middle(self, rng: np.random.Generator, table: Table) -> Array:

@@ -1,4 +1,4 @@
-"""Calm procedural textures: wood, plaster, fabric, tiles, stone, prints and skin, drawn once per process and split.
+"""Procedural textures: wood, plaster, fabric, stone, patterns, prints, skin; drawn once per process and split.
 
 Colours are sRGB bytes. Grey-scale kinds vary around a bright mean and take their hue from the material's colour. Every
 texture repeats without a seam. A bank also holds the reduced levels (mip levels) that the shading samples far away.
@@ -36,7 +36,7 @@ class TextureBank:
 
 @lru_cache(maxsize=3)
 def texture_bank(seed: int) -> TextureBank:
-    """The bank that ``seed`` draws; kept for the life of the process (about half a second to draw)."""
+    """The bank that ``seed`` draws; kept for the life of the process (about a second to draw)."""
     rng = np.random.default_rng([seed, 11])
     images, kinds = [], []
     for kind, (draw, count) in _KINDS.items():
@@ -204,6 +204,72 @@ def _draw_text_line(rng: np.random.Generator, image: Image, left: int, top: int,
         x = end + height
 
 
+def draw_marble(rng: np.random.Generator) -> Image:
+    """Stone with veins."""
+    warp = fractal_noise(rng, 2, 5, 0.55)
+    veins = np.abs(2.0 * ((warp * rng.uniform(3.0, 7.0)) % 1.0) - 1.0)
+    fine = np.abs(2.0 * ((fractal_noise(rng, 4, 4) * 6.0) % 1.0) - 1.0)
+    image = 0.95 - rng.uniform(0.15, 0.5) * np.clip(1.0 - 5.0 * veins, 0.0, 1.0)
+    return image - 0.12 * np.clip(1.0 - 6.0 * fine, 0.0, 1.0) + 0.1 * (fractal_noise(rng, 8, 4) - 0.5)
+
+
+def draw_pattern(rng: np.random.Generator) -> Image:
+    """Wallpaper, oilcloth or rug: a motif in two or three colours, repeated."""
+    repeats = int(rng.choice([2, 4, 8]))
+    cell = SIZE // repeats
+    hue = rng.random()
+    ground = hsv(hue, 0.5 * rng.random() ** 1.5, rng.uniform(0.35, 0.98))
+    image = np.tile(ground, (cell, cell, 1))
+    for _ in range(int(rng.integers(1, 4))):
+        ink = _blend(
+            rng, hsv(hue + rng.choice([0.0, 0.08, 0.5]), rng.uniform(0.1, 0.7), rng.uniform(0.1, 0.95)), ground
+        )
+        centre = tuple(int(x) for x in rng.integers(cell // 4, 3 * cell // 4 + 1, 2))
+        size = int(rng.integers(max(cell // 10, 2), cell // 3 + 1))
+        kind = rng.random()
+        if kind < 0.4:
+            cv2.ellipse(
+                image, centre, (size, int(size * rng.uniform(0.3, 1.0)) + 1), rng.uniform(0, 180), 0, 360, ink, -1
+            )
+        elif kind < 0.7:
+            corners = np.array(centre) + rng.integers(-size, size + 1, (int(rng.integers(3, 6)), 2))
+            cv2.fillPoly(image, [corners.astype(np.int32)], ink)
+        else:
+            width = int(rng.integers(1, max(cell // 12, 2) + 1))
+            image[:, centre[0] : centre[0] + width] = ink
+            if rng.random() < 0.5:
+                image[centre[1] : centre[1] + width] = ink
+    return np.tile(image, (repeats, repeats, 1)) * (0.93 + 0.14 * fractal_noise(rng, 4, 5))[..., None]
+
+
+def draw_photo(rng: np.random.Generator) -> Image:
+    """Photograph, painting or busy packaging: gradients, patches of many colours and sharp shapes."""
+    image = np.zeros((SIZE, SIZE, 3))
+    low, high = hsv(rng.random(), rng.uniform(0.1, 0.7), rng.uniform(0.1, 0.6)), rng.uniform(0.4, 1.0, 3)
+    mix = fractal_noise(rng, 2, 5, 0.55)[..., None]
+    mix = np.clip((mix - 0.5) * 2.2 + np.linspace(0.9, 0.1, SIZE)[:, None, None], 0.0, 1.0)
+    image += low * (1.0 - mix) + high * mix
+    for _ in range(int(rng.integers(4, 16))):
+        ink = _blend(rng, hsv(rng.random(), rng.uniform(0.1, 0.9), rng.uniform(0.1, 1.0)), low)
+        centre = rng.integers(20, SIZE - 20, 2)
+        size = int(rng.integers(6, 60))
+        if rng.random() < 0.5:
+            axes = (size, int(size * rng.uniform(0.3, 1.0)) + 1)
+            cv2.ellipse(
+                image, (int(centre[0]), int(centre[1])), axes, rng.uniform(0, 180), 0, 360, ink, -1, cv2.LINE_AA
+            )
+        else:
+            corners = np.clip(centre + rng.integers(-size, size + 1, (int(rng.integers(3, 7)), 2)), 2, SIZE - 3)
+            cv2.fillPoly(image, [corners.astype(np.int32)], ink)
+    return image * (0.8 + 0.4 * fractal_noise(rng, 8, 5))[..., None]
+
+
+def draw_carpet(rng: np.random.Generator) -> Image:
+    """Pile, felt or sponge: strong fine grain with soft spots."""
+    grain = fractal_noise(rng, 64, 3, 0.9) - 0.5
+    return 0.72 + rng.uniform(0.4, 1.0) * grain + 0.3 * (fractal_noise(rng, 4, 4) - 0.5)
+
+
 def draw_skin(rng: np.random.Generator) -> Image:
     """Mottled skin: brightness 0..1 around 0.5, used as a modulation of the skin colour."""
     blotches = fractal_noise(rng, 4, 4, 0.6) - 0.5
@@ -212,11 +278,15 @@ def draw_skin(rng: np.random.Generator) -> Image:
 
 
 _KINDS: dict[str, tuple[Callable[[np.random.Generator], Image], int]] = {
-    'skin': (draw_skin, 3),
-    'wood': (draw_wood, 10),
+    'skin': (draw_skin, 4),
+    'wood': (draw_wood, 12),
     'plaster': (draw_plaster, 6),
-    'fabric': (draw_fabric, 9),
-    'tiles': (draw_tiles, 5),
-    'stone': (draw_stone, 5),
-    'print': (draw_print, 26),
+    'fabric': (draw_fabric, 12),
+    'tiles': (draw_tiles, 6),
+    'stone': (draw_stone, 6),
+    'print': (draw_print, 30),
+    'marble': (draw_marble, 5),
+    'pattern': (draw_pattern, 16),
+    'photo': (draw_photo, 18),
+    'carpet': (draw_carpet, 4),
 }
