@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hand3r_ros.network.config import Hand3RConfig
+from hand3r_ros.network.convolutional_stem import StemConfig
 from hand3r_ros.network.detection.config import DetectionHeadConfig
 from hand3r_ros.network.hand.config import HandConfig
 from hand3r_ros.network.hand3r import Hand3R
@@ -230,14 +231,21 @@ def _copy(source: Tensor, target: Tensor) -> bool:
 def _config_from(content: Mapping[str, Any]) -> Hand3RConfig:
     """Inverse of ``dataclasses.asdict`` after JSON; fields that an older file lacks take their defaults."""
     parts: dict[str, type] = {'scene': SceneConfig, 'hand': HandConfig, 'prompt': PromptConfig}
-    nested: dict[str, Any] = {name: kind(**_with_tuples(content[name])) for name, kind in parts.items()}
+    nested: dict[str, Any] = {name: kind(**_field_values(content[name])) for name, kind in parts.items()}
     if content.get('detection') is not None:
-        nested['detection'] = DetectionHeadConfig(**_with_tuples(content['detection']))
+        nested['detection'] = DetectionHeadConfig(**_field_values(content['detection']))
     return Hand3RConfig(**nested, **{name: value for name, value in content.items() if name not in nested})
 
 
-def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+def _field_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What JSON made of the fields of a configuration class, as it was before."""
+
+    def restored(value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(value)
+        return StemConfig(**value) if isinstance(value, dict) else value
+
+    return {name: restored(value) for name, value in values.items()}
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = '') -> list[str]:

@@ -35,6 +35,11 @@ class Hand3RConfig:
         ):
             if prompt_value != stream_value:
                 raise ValueError(f'prompt.{name} is {prompt_value} but its stream has {stream_value}')
+        if self.prompt.translation == 'correction' and not self.scene.takes_camera:
+            raise ValueError(
+                "prompt.translation 'correction' needs a focal length: a scene stream with self_points 'camera', "
+                f'got {self.scene.self_points!r}'
+            )
         if self.image_long_side < self.scene.patch_size or self.image_long_side % self.scene.patch_size:
             raise ValueError(
                 f'image_long_side must be a multiple of the patch size {self.scene.patch_size}, '

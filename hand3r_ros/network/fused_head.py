@@ -33,7 +33,7 @@ HEADER_KEY = 'hand3r_ros_fused_head'
 def new_fused_head(config: Hand3RConfig) -> ManoHead:
     """A MANO head of the hand stream's size whose context is a token [N, 1, D] of the decoder; untrained."""
     # ``heads`` are those of the ViT, of which the head uses none; one divides every width.
-    return ManoHead(dataclasses.replace(config.hand, width=config.prompt.decoder_width, heads=1))
+    return ManoHead(dataclasses.replace(config.hand, width=config.prompt.decoder_width, heads=1, query='zero'))
 
 
 class FusedHeadNetwork(Hand3R):

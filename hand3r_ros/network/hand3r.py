@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hand3r_ros.network.apparent_place import apparent_place, crop_numbers
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.network.detection.head import DetectionHead, HandMaps
 from hand3r_ros.network.hand.stream import HandStream, HandStreamOutput
@@ -111,8 +112,8 @@ class Hand3R(nn.Module):
             padded, slots = pad_prompts(prompts, boxes.batch_index, len(frame.image))
             result = self.scene.step(state, frame, encoded.scene, padded, dense)
             fused = result.fused_prompts[boxes.batch_index, slots]  # [N, D]
-        translation = None if self.translation_head is None else self.translation_head(fused)
         hands = encoded.hands
+        translation = self._translation(fused, hands, boxes, result.prediction.intrinsics)
         hand_prediction = HandPrediction(hands.rotations, hands.betas, hands.crop_camera, translation)
         return result.state, Prediction(result.prediction, hand_prediction)
 
@@ -120,7 +121,25 @@ class Hand3R(nn.Module):
         """One token per hand; None without hands or without fusion."""
         if self.prompt_encoder is None or len(boxes.boxes) == 0:
             return None
-        return self.prompt_encoder(encoded.hands.tokens, encoded.scene.tokens, boxes, encoded.scene.image_size)
+        hands, image_size = encoded.hands, encoded.scene.image_size
+        numbers = None
+        if self.config.prompt.translation == 'correction':
+            numbers = crop_numbers(hands.crop_camera, boxes, image_size, self.config.hand)
+        return self.prompt_encoder(hands.tokens, encoded.scene.tokens, boxes, image_size, numbers)
+
+    def _translation(
+        self, fused: Tensor, hands: HandStreamOutput, boxes: HandBoxes, intrinsics: Tensor | None
+    ) -> Tensor | None:
+        """Wrists [N, 3] in metres (right half of eq. 6); None without a translation head."""
+        if self.translation_head is None:
+            return None
+        found = self.translation_head(fused)
+        if self.config.prompt.translation == 'metric':
+            return found
+        assert intrinsics is not None  # Hand3RConfig requires a scene stream that knows the camera
+        with torch.autocast(found.device.type, enabled=False):
+            place = apparent_place(hands.crop_camera.float(), boxes, intrinsics.float(), self.config.hand)
+            return place.corrected(found)
 
 
 def pad_prompts(prompts: Prompts, batch_index: Tensor, batch: int) -> tuple[PaddedPrompts, Tensor]:

@@ -24,6 +24,7 @@ def check_step(state: SceneState, frame: Frame, boxes: HandBoxes, config: Hand3R
     _check_placed('Frame.image', frame.image, parameter)
     _check_finite('Frame.image', _used(frame.image, frame.has_image))
     _check_frame_options(frame, batch)
+    _check_intrinsics(frame.intrinsics, batch, config)
     check_boxes(boxes, batch, config.hand.crop_size)
     for name in ('crops', 'boxes'):
         _check_placed(f'HandBoxes.{name}', getattr(boxes, name), parameter)
@@ -76,6 +77,18 @@ def _check_frame_options(frame: Frame, batch: int) -> None:
                 f'Frame.ray_map must be {[batch, height, width, 6]} like the image, got {list(frame.ray_map.shape)}'
             )
         _check_finite('Frame.ray_map', _used(frame.ray_map, frame.has_ray_map))
+
+
+def _check_intrinsics(intrinsics: Tensor | None, batch: int, config: Hand3RConfig) -> None:
+    if intrinsics is None:
+        return
+    if not config.scene.takes_camera:
+        raise ValueError('Frame.intrinsics must be None: this network takes no camera (self_points)')
+    if tuple(intrinsics.shape) != (batch, 4):
+        raise ValueError(f'Frame.intrinsics must be [{batch}, 4] fx fy cx cy, got {list(intrinsics.shape)}')
+    _check_finite('Frame.intrinsics', intrinsics)
+    if not bool((intrinsics[:, :2] > 0.0).all()):
+        raise ValueError(f'Frame.intrinsics must have positive focal lengths, got {intrinsics[:, :2].tolist()}')
 
 
 def _check_state(state: SceneState, batch: int, config: Hand3RConfig, parameter: Tensor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from hand3r_ros.network.config import Hand3RConfig
+from hand3r_ros.network.convolutional_stem import StemConfig
 from hand3r_ros.network.detection.config import DetectionHeadConfig
 from hand3r_ros.network.hand.config import HandConfig
 from hand3r_ros.network.prompt import PromptConfig
@@ -56,7 +57,7 @@ TINY = Hand3RConfig(
         world_head=False,
         rgb_head=False,
         ray_map_depth=0,
-        self_points='rays',
+        self_points='camera',
         initial_depth=0.8,
     ),
     hand=HandConfig(
@@ -64,25 +65,27 @@ TINY = Hand3RConfig(
         crop_rescale=1.3,
         used_width=96,
         patch_size=16,
-        patch_padding=2,
-        width=128,
-        depth=6,
-        heads=4,
-        mlp_width=512,
-        head_width=128,
-        head_depth=2,
+        stem=StemConfig(quarter_width=48, eighth_width=96, blocks=2),
+        width=160,
+        depth=4,
+        heads=5,
+        mlp_width=640,
+        head_width=256,
+        head_depth=3,
         head_heads=4,
         head_dim=32,
-        head_mlp_width=256,
+        head_mlp_width=1024,
+        query='keypoints',
         initial_camera=(6.0, 0.0, 0.0),
     ),
     prompt=PromptConfig(
-        hand_width=128,
+        hand_width=160,
         scene_width=192,
         decoder_width=128,
         hidden_width=384,
         translation_hidden_width=256,
         box_code=True,
+        translation='correction',
     ),
     image_long_side=224,
 )

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hand3r_ros.network.apparent_place import CROP_NUMBERS
 from hand3r_ros.network.types import HandBoxes
 
 BOX_NUMBERS = 4
@@ -38,6 +39,9 @@ class PromptConfig:
     rounded to patches, and the crop hides the apparent size, the strongest cue to depth. The full-size network
     leaves it out, as the paper's eq. 4 does; a small one trained from scratch has no large-scale pre-training from
     which to get these cues and needs it."""
+    translation: Literal['metric', 'correction'] = 'metric'
+    """What the translation head says: the wrist's position, as in the paper, or a correction of where the crop camera
+    puts the hand (``apparent_place``), of which the prompt is then told. The second starts near the truth."""
     translation_hidden_width: int = 3072
     """Of the translation MLP; four times the decoder width, as in Human3R."""
     initial_distance: float = 0.5
@@ -47,6 +51,8 @@ class PromptConfig:
     def __post_init__(self) -> None:
         if self.hand_pooling not in ('mean', 'attention'):
             raise ValueError(f"hand_pooling must be 'mean' or 'attention', got {self.hand_pooling!r}")
+        if self.translation not in ('metric', 'correction'):
+            raise ValueError(f"translation must be 'metric' or 'correction', got {self.translation!r}")
         if self.initial_distance <= 0.0:
             raise ValueError(f'initial_distance must be positive metres, got {self.initial_distance}')
 
@@ -152,12 +158,18 @@ class PromptEncoder(nn.Module):
         self.config = config
         self.pooling = HandPooling(config)
         width = config.hand_width + config.scene_width + (BOX_NUMBERS if config.box_code else 0)
+        width += CROP_NUMBERS if config.translation == 'correction' else 0
         self.mlp = nn.Sequential(
             nn.Linear(width, config.hidden_width), nn.GELU(), nn.Linear(config.hidden_width, config.decoder_width)
         )
 
     def forward(
-        self, hand_tokens: Tensor, image_tokens: Tensor, hands: HandBoxes, image_size: tuple[int, int]
+        self,
+        hand_tokens: Tensor,
+        image_tokens: Tensor,
+        hands: HandBoxes,
+        image_size: tuple[int, int],
+        crop_numbers: Tensor | None = None,
     ) -> Prompts:
         """Prompts of N hands; N may be 0.
 
@@ -166,9 +178,10 @@ class PromptEncoder(nn.Module):
             image_tokens: [B, L, E] F_s, row-major over the patches of the image, without pose or other extra tokens.
             hands: boxes in pixels of the image, and the image each belongs to.
             image_size: height and width of the image in pixels, multiples of the patch size.
+            crop_numbers: [N, 3] from ``apparent_place.crop_numbers``, for heads that correct the apparent place.
 
         Raises:
-            ValueError: ``image_tokens`` are not the patches of an image of this size.
+            ValueError: ``image_tokens`` are not the patches of an image of this size, or the numbers are missing.
 
         """
         height, width = image_size
@@ -183,6 +196,10 @@ class PromptEncoder(nn.Module):
         parts = [self.pooling(hand_tokens), context.to(hand_tokens.dtype)]
         if self.config.box_code:
             parts.append(box_code(hands.boxes, image_size).to(hand_tokens.dtype))
+        if self.config.translation == 'correction':
+            if crop_numbers is None:
+                raise ValueError("prompts with translation 'correction' need crop_numbers")
+            parts.append(crop_numbers.to(hand_tokens.dtype))
         return Prompts(self.mlp(torch.cat(parts, dim=-1)), patch_positions(hands.boxes, grid, patch))
 
 
@@ -190,20 +207,25 @@ class TranslationHead(nn.Module):
     """Fused token f_fused [N, D] to the wrist joint in the camera's optical frame, metres (paper eq. 6).
 
     The three numbers v become v / |v| * (exp(|v|) - 1), as the scene's points do, so both live on the same scale and
-    a step of the network is a relative change at a distance and an absolute one nearby.
+    a step of the network is a relative change at a distance and an absolute one nearby. With ``translation``
+    'correction' they stay as they are and say how much the apparent place is off (``ApparentPlace.corrected``).
     """
 
     def __init__(self, config: PromptConfig) -> None:
         super().__init__()
+        self.corrects = config.translation == 'correction'
         hidden = config.translation_hidden_width
         readout = nn.Linear(hidden, 3)
         self.mlp = nn.Sequential(nn.Linear(config.decoder_width, hidden), nn.GELU(), readout)
         nn.init.xavier_uniform_(readout.weight, gain=0.01)
         with torch.no_grad():
-            readout.bias.copy_(torch.tensor([0.0, 0.0, math.log1p(config.initial_distance)]))
+            start = 0.0 if self.corrects else math.log1p(config.initial_distance)
+            readout.bias.copy_(torch.tensor([0.0, 0.0, start]))
 
     def forward(self, fused_tokens: Tensor) -> Tensor:
         """[N, D] to [N, 3]."""
         vector = self.mlp(fused_tokens).float()
+        if self.corrects:
+            return vector
         length = vector.norm(dim=-1, keepdim=True).clamp(min=1e-8)
         return vector * (length.expm1() / length)

@@ -36,6 +36,7 @@ class Frame:
     has_image: Tensor | None = None  # [B] bool, False ignores the image and never updates; None: all True
     has_ray_map: Tensor | None = None  # [B] bool, False ignores the ray map; None: all True where ray_map is given
     state_update: str | None = None  # 'cut3r' or 'ttt3r', see scene/state_update.py; None: as SceneConfig says
+    intrinsics: Tensor | None = None  # [B, 4] fx fy cx cy px, for networks that take them; None: not known
     mark_missing: bool = False  # add learned tokens for a missing image or ray map, as CUT3R's offline entry point
 
 
@@ -71,6 +72,9 @@ class ScenePrediction:
     points_world: Tensor | None = None  # [B, H, W, 3] m, world frame; only when asked for
     confidence_world: Tensor | None = None  # [B, H, W]
     rgb: Tensor | None = None  # [B, H, W, 3] in (-1, 1); only when asked for
+    pose_token: Tensor | None = None  # [B, D] decoded token that camera_pose was read from
+    guessed_intrinsics: Tensor | None = None  # [B, 4] fx fy cx cy px, by networks that take intrinsics
+    intrinsics: Tensor | None = None  # [B, 4] the camera the points belong to: the given one, else the guessed one
 
 
 @dataclass(frozen=True)

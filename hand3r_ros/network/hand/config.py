@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from hand3r_ros.network.convolutional_stem import STEM_STRIDE, StemConfig
+
 POSE_NUMBERS = 16 * 6
 """Global orientation and 15 joint rotations of the MANO hand, six numbers each."""
 
 SHAPE_NUMBERS = 10
 CAMERA_NUMBERS = 3
+KEYPOINT_NUMBERS = 21 * 3
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class HandConfig:
     patch_size: int = 16
     patch_padding: int = 2
     """Zero pixels around the used part before it is cut into patches (HaMeR's value at 16-pixel patches)."""
+    stem: StemConfig | None = None
+    """Convolutions in the place of the linear patch embedding, for networks that are trained from nothing."""
     width: int = 1280
     depth: int = 32
     heads: int = 16
@@ -39,9 +44,10 @@ class HandConfig:
     head_mlp_width: int = 1024
     iterations: int = 1
     """Refinement passes of the MANO head; each adds to the running estimate."""
-    query: Literal['zero', 'estimate'] = 'zero'
-    """What the single query of the MANO head is made of: nothing (the released configuration) or the running
-    estimate of pose, shape and camera (the checkpoint option TRANSFORMER_INPUT: mean_shape)."""
+    query: Literal['zero', 'estimate', 'keypoints'] = 'zero'
+    """What the single query of the MANO head is made of: nothing (the released configuration), the running estimate of
+    pose, shape and camera (the checkpoint option TRANSFORMER_INPUT: mean_shape), or keypoints that a head of their own
+    reads from the tokens (ours: a small network learns where keypoints are long before it learns joint angles)."""
     initial_camera: tuple[float, float, float] = (4.0, 0.0, 0.0)
     """s, tx, ty from which an untrained head starts; a checkpoint brings its own."""
 
@@ -52,8 +58,13 @@ class HandConfig:
             )
         if self.width % self.heads:
             raise ValueError(f'width must be a multiple of heads, got {self.width} and {self.heads}')
-        if self.query not in ('zero', 'estimate'):
-            raise ValueError(f"query must be 'zero' or 'estimate', got {self.query!r}")
+        if self.query not in ('zero', 'estimate', 'keypoints'):
+            raise ValueError(f"query must be 'zero', 'estimate' or 'keypoints', got {self.query!r}")
+        if self.stem is not None and (self.patch_size != STEM_STRIDE or self.used_width % STEM_STRIDE):
+            raise ValueError(
+                f'a stem makes patches of {STEM_STRIDE} pixels, got patch_size {self.patch_size} and '
+                f'used_width {self.used_width}'
+            )
         if self.iterations < 1:
             raise ValueError(f'iterations must be at least 1, got {self.iterations}')
         if min(self.grid) < 1:
@@ -74,4 +85,9 @@ class HandConfig:
     @property
     def query_numbers(self) -> int:
         """How many numbers the query of the MANO head is embedded from."""
-        return 1 if self.query == 'zero' else POSE_NUMBERS + SHAPE_NUMBERS + CAMERA_NUMBERS
+        numbers = {
+            'zero': 1,
+            'estimate': POSE_NUMBERS + SHAPE_NUMBERS + CAMERA_NUMBERS,
+            'keypoints': KEYPOINT_NUMBERS,
+        }
+        return numbers[self.query]

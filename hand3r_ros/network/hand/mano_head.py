@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from hand3r_ros.network.hand.config import CAMERA_NUMBERS, POSE_NUMBERS, SHAPE_NUMBERS, HandConfig
+from hand3r_ros.network.hand.keypoint_head import DEPTH_UNIT
 from hand3r_ros.network.hand.vit import FeedForward, SelfAttention
 from hand3r_ros.network.rotations import matrix_from_rotation_6d
 
@@ -96,8 +97,11 @@ class ManoHead(nn.Module):
             queries = layer(queries, context)
         return queries
 
-    def forward(self, context: Tensor) -> ManoParameters:
-        """Tokens [N, L, C] to parameters of the right-looking hand; float32 or better also under autocast."""
+    def forward(self, context: Tensor, keypoints: Tensor | None = None) -> ManoParameters:
+        """Tokens [N, L, C] to parameters of the right-looking hand; float32 or better also under autocast.
+
+        ``keypoints`` [N, 21, 3] are those of ``KeypointHead``, for heads that start from them.
+        """
         count = context.shape[0]
         pose = self.initial_pose.expand(count, -1)
         betas = self.initial_betas.expand(count, -1)
@@ -105,6 +109,8 @@ class ManoHead(nn.Module):
         for _ in range(self.config.iterations):
             if self.config.query == 'zero':
                 numbers = context.new_zeros(count, 1, 1)
+            elif self.config.query == 'keypoints':
+                numbers = _query_numbers(keypoints)
             else:
                 numbers = torch.cat([pose, betas, camera], dim=-1)[:, None]
             token = self.query_token(context, numbers)[:, 0]
@@ -113,3 +119,10 @@ class ManoHead(nn.Module):
                 token = token.to(self.pose.weight.dtype)
                 pose, betas, camera = pose + self.pose(token), betas + self.shape(token), camera + self.camera(token)
         return ManoParameters(matrix_from_rotation_6d(pose.unflatten(-1, (16, 6))), betas, camera)
+
+
+def _query_numbers(keypoints: Tensor | None) -> Tensor:
+    """[N, 1, 63] keypoints in numbers around one: crop halves sideways, ``DEPTH_UNIT`` along the view."""
+    if keypoints is None:
+        raise ValueError("a MANO head with query 'keypoints' needs the keypoints")
+    return (keypoints / keypoints.new_tensor([0.5, 0.5, DEPTH_UNIT])).flatten(1)[:, None]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from hand3r_ros.network.hand.config import HandConfig
+from hand3r_ros.network.hand.keypoint_head import KeypointHead
 from hand3r_ros.network.hand.mano_head import ManoHead, ManoParameters
 from hand3r_ros.network.hand.vit import VisionTransformer
 
@@ -28,6 +29,7 @@ class HandStream(nn.Module):
         self.config = config
         self.backbone = VisionTransformer(config)
         self.mano_head = ManoHead(config)
+        self.keypoint_head = KeypointHead(config) if config.query == 'keypoints' else None
 
     def tokens(self, crops: Tensor) -> Tensor:
         """Crops [N, 3, S, S] from ``crop.hand_crop`` to tokens f_h [N, L, C]; N may be 0."""
@@ -35,7 +37,8 @@ class HandStream(nn.Module):
 
     def parameters_of(self, tokens: Tensor) -> ManoParameters:
         """Tokens [N, L, C] to rotations, betas and crop camera."""
-        return self.mano_head(tokens)
+        keypoints = None if self.keypoint_head is None else self.keypoint_head(tokens).keypoints()
+        return self.mano_head(tokens, keypoints)
 
     def forward(self, crops: Tensor) -> HandStreamOutput:
         """Crops [N, 3, S, S] to tokens, rotations, betas and crop camera."""

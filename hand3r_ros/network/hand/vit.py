@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from hand3r_ros.network.convolutional_stem import ConvolutionalStem
 from hand3r_ros.network.hand.config import HandConfig
 from hand3r_ros.network.linear import Linear
 
@@ -71,9 +72,13 @@ class VisionTransformer(nn.Module):
     def __init__(self, config: HandConfig) -> None:
         super().__init__()
         self.config = config
-        self.patches = nn.Conv2d(
-            3, config.width, config.patch_size, stride=config.patch_size, padding=config.patch_padding
-        )
+        self.patches: nn.Module
+        if config.stem is None:
+            self.patches = nn.Conv2d(
+                3, config.width, config.patch_size, stride=config.patch_size, padding=config.patch_padding
+            )
+        else:
+            self.patches = ConvolutionalStem(config.stem, 3, config.width)
         # Entry 0 is added to every token, entry 1 + i to token i.
         self.position = nn.Parameter(torch.zeros(1, 1 + config.token_count, config.width))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))

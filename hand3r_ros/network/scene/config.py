@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from hand3r_ros.network.convolutional_stem import STEM_STRIDE, StemConfig
+
 STATE_UPDATES = ('cut3r', 'ttt3r')
 
 
@@ -13,6 +15,8 @@ class SceneConfig:
     """Every width of the scene stream, so that small and full-size networks are the same code."""
 
     patch_size: int = 16
+    stem: StemConfig | None = None
+    """Convolutions in the place of the linear patch embedding, for networks that are trained from nothing."""
     encoder_width: int = 1024
     encoder_depth: int = 24
     encoder_heads: int = 16
@@ -60,10 +64,13 @@ class SceneConfig:
     rope_half: bool = False
     """Round queries and keys of the image encoder to float16 around their rotation, as the released CUT3R does."""
 
-    self_points: Literal['exp', 'rays'] = 'exp'
+    self_points: Literal['exp', 'rays', 'camera'] = 'exp'
     """Parametrisation of the pointmap in the camera frame: CUT3R's (exponential distance along a free direction), or
     log depth along the rays of a pinhole camera whose focal lengths are predicted per pixel. The second starts from
-    a valid pointmap and learns faster without pretraining; published checkpoints need the first."""
+    a valid pointmap and learns faster without pretraining; published checkpoints need the first. 'camera' goes on from
+    there: the network can be told the camera (``Frame.intrinsics``) and guesses one focal length per image where it is
+    not; depths are predicted as a camera of ``initial_field_of_view`` would see them and scaled with the focal length,
+    because an image does not tell a near thing under a wide lens from a far one under a long lens."""
     initial_depth: float = 1.0
     """Metres; where an untrained network's pointmaps start."""
     initial_field_of_view: float = 60.0
@@ -87,7 +94,14 @@ class SceneConfig:
         _check_choice('state_layout', self.state_layout, ('2d', '1d'))
         _check_choice('state_update', self.state_update, STATE_UPDATES)
         _check_choice('pose_token_after_reset', self.pose_token_after_reset, ('memory', 'learned'))
-        _check_choice('self_points', self.self_points, ('exp', 'rays'))
+        _check_choice('self_points', self.self_points, ('exp', 'rays', 'camera'))
+        if self.stem is not None and self.patch_size != STEM_STRIDE:
+            raise ValueError(f'a stem makes patches of {STEM_STRIDE} pixels, got patch_size {self.patch_size}')
+
+    @property
+    def takes_camera(self) -> bool:
+        """Whether the network can be told the camera (``Frame.intrinsics``)."""
+        return self.self_points == 'camera'
 
     @property
     def level_layers(self) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hand3r_ros.network.convolutional_stem import ConvolutionalStem, StemConfig
 from hand3r_ros.network.scene.blocks import EncoderBlock, initialise_linear_layers, layer_norm
 from hand3r_ros.network.scene.rope import rotation_2d
 
@@ -32,19 +33,21 @@ class SceneEncoder(nn.Module):
         mlp_ratio: int,
         rope_base: float,
         rope_half: bool = False,
+        stem: StemConfig | None = None,
     ) -> None:
         super().__init__()
         self.channels = channels
         self.patch_size = patch_size
         self.head_width = width // heads
         self.rope_base = rope_base
-        self.patch_embedding = nn.Conv2d(channels, width, patch_size, stride=patch_size)
+        self.patch_embedding: nn.Module
+        if stem is None:
+            self.patch_embedding = linear_patches(channels, patch_size, width)
+        else:
+            self.patch_embedding = ConvolutionalStem(stem, channels, width)
         self.blocks = nn.ModuleList(EncoderBlock(width, heads, mlp_ratio, rope_half) for _ in range(depth))
         self.norm = layer_norm(width)
         initialise_linear_layers(self)
-        nn.init.xavier_uniform_(self.patch_embedding.weight.view(width, -1))
-        if self.patch_embedding.bias is not None:
-            nn.init.zeros_(self.patch_embedding.bias)
 
     def forward(self, image: Tensor) -> SceneTokens:
         """Image [B, channels, H, W], sides multiples of the patch size, to its normalised tokens."""
@@ -65,6 +68,15 @@ class SceneEncoder(nn.Module):
                 f'got {list(image.shape)}'
             )
         return sides[0], sides[1]
+
+
+def linear_patches(channels: int, patch_size: int, width: int) -> nn.Conv2d:
+    """One linear map for all patches."""
+    embedding = nn.Conv2d(channels, width, patch_size, stride=patch_size)
+    nn.init.xavier_uniform_(embedding.weight.view(width, -1))
+    assert embedding.bias is not None
+    nn.init.zeros_(embedding.bias)
+    return embedding
 
 
 def grid_positions(rows: int, columns: int, device: torch.device | None = None) -> Tensor:

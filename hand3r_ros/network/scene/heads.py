@@ -13,6 +13,7 @@ from hand3r_ros.network.scene import activations
 from hand3r_ros.network.scene.blocks import FeedForward, ModulatedBlock, initialise_linear_layers
 from hand3r_ros.network.scene.config import SceneConfig
 from hand3r_ros.network.scene.dpt import DPTHead
+from hand3r_ros.network.scene.known_camera import camera_points
 from hand3r_ros.network.scene.linear_head import LinearHead
 from hand3r_ros.network.scene.rope import rotation_2d
 
@@ -60,7 +61,7 @@ class DenseHeads(nn.Module):
         super().__init__()
         self.config = config
         head: type[DPTHead | LinearHead] = DPTHead if config.head == 'dpt' else LinearHead
-        self.self_points = head(config, channels=4)
+        self.self_points = head(config, channels=2 if config.takes_camera else 4)
         self.world_points = head(config, channels=4) if config.world_head else None
         self.world_blocks = nn.ModuleList(
             ModulatedBlock(config.decoder_width, config.decoder_heads, config.mlp_ratio)
@@ -77,6 +78,7 @@ class DenseHeads(nn.Module):
         positions: Tensor,  # [B, L, 2]
         image_size: tuple[int, int],
         dense: frozenset[str],
+        intrinsics: Tensor | None = None,  # [B, 4] where the configuration takes a camera
     ) -> DenseMaps:
         """Maps of the size of the image; ``dense`` names those of ``OPTIONAL_MAPS`` that are wanted."""
         self._check_wanted(dense)
@@ -84,7 +86,7 @@ class DenseHeads(nn.Module):
         raw_world = self._world(levels, pose_token, positions, image_size) if 'world' in dense else None
         raw_rgb = self.rgb(levels, image_size) if self.rgb is not None and 'rgb' in dense else None
         with torch.autocast(raw_self.device.type, enabled=False):
-            points, confidence = self._points_self(raw_self)
+            points, confidence = self._points_self(raw_self, intrinsics)
             points_world, confidence_world = _exponential_points(raw_world) if raw_world is not None else (None, None)
             rgb = activations.colour(_channels_last(raw_rgb)) if raw_rgb is not None else None
         return DenseMaps(points, confidence, points_world, confidence_world, rgb)
@@ -106,8 +108,12 @@ class DenseHeads(nn.Module):
             tokens = block(tokens, pose_token, rotation)
         return self.world_points([*levels[:-1], tokens], image_size)
 
-    def _points_self(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+    def _points_self(self, raw: Tensor, intrinsics: Tensor | None) -> tuple[Tensor, Tensor]:
         raw = _channels_last(raw)
+        if intrinsics is not None:
+            config = self.config
+            points = camera_points(raw[..., 0], intrinsics, config.initial_depth, config.initial_field_of_view)
+            return points, activations.confidence(raw[..., 1])
         if self.config.self_points == 'rays':
             points = activations.ray_points(raw[..., :3], self.config.initial_depth, self.config.initial_field_of_view)
             return points, activations.confidence(raw[..., 3])
@@ -120,7 +126,7 @@ class DenseHeads(nn.Module):
         """Small last layers whose biases give a plane at the initial depth (and grey for the colours)."""
         forward = torch.tensor([0.0, 0.0, math.log1p(self.config.initial_depth), 0.0])
         starts = (
-            (self.self_points, torch.zeros(4) if self.config.self_points == 'rays' else forward),
+            (self.self_points, forward if self.config.self_points == 'exp' else torch.zeros(4)),
             (self.world_points, forward),
             (self.rgb, torch.zeros(3)),
         )
@@ -131,7 +137,7 @@ class DenseHeads(nn.Module):
             assert layer.bias is not None
             nn.init.trunc_normal_(layer.weight, std=0.02)
             with torch.no_grad():
-                layer.bias.copy_(bias.repeat_interleave(len(layer.bias) // len(bias)))
+                layer.bias.copy_(bias.repeat_interleave(-(-len(layer.bias) // len(bias)))[: len(layer.bias)])
 
 
 def _channels_last(raw: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from hand3r_ros.network.scene.config import SceneConfig
 from hand3r_ros.network.scene.decoder import DecoderOutput, DualDecoder
 from hand3r_ros.network.scene.encoder import SceneEncoder, SceneTokens
 from hand3r_ros.network.scene.heads import DenseHeads, PoseHead
+from hand3r_ros.network.scene.known_camera import KnownCamera
 from hand3r_ros.network.scene.memory import PoseMemory
 from hand3r_ros.network.scene.ray_maps import RayMapEncoder
 from hand3r_ros.network.scene.state_update import gated_tokens, is_gated, updated_state
@@ -52,7 +53,9 @@ class SceneStream(nn.Module):
             config.mlp_ratio,
             config.rope_base,
             config.rope_half,
+            config.stem,
         )
+        self.known_camera = KnownCamera(config) if config.takes_camera else None
         self.ray_maps = RayMapEncoder(config) if config.ray_map_depth else None
         self.state_tokens = nn.Parameter(0.02 * torch.randn(config.state_size, config.encoder_width))
         self.state_embedding = nn.Linear(config.encoder_width, config.decoder_width)
@@ -107,13 +110,20 @@ class SceneStream(nn.Module):
             raise ValueError(f'the state is for {len(state.tokens)} sequences, the frame for {len(encoded.tokens)}')
         summary = encoded.tokens.mean(dim=1, keepdim=True)
         gated = is_gated(frame, self.config)
-        decoded = self._decode(state, encoded, summary, prompts, gated)
+        guessed = None if self.known_camera is None else self.known_camera.guess(summary, encoded.image_size)
+        intrinsics = frame.intrinsics if guessed is not None and frame.intrinsics is not None else guessed
+        decoded = self._decode(state, frame, encoded, summary, prompts, gated)
         count = encoded.tokens.shape[1]
         last = decoded.layers[-1]
         pose_token, image_tokens, fused_prompts = last[:, :1], last[:, 1 : 1 + count], last[:, 1 + count :]
         middle = [decoded.layers[layer - 1][:, 1 : 1 + count] for layer in self.config.level_layers]
         maps = self.heads(
-            [encoded.tokens, *middle, image_tokens], pose_token[:, 0], encoded.positions, encoded.image_size, dense
+            [encoded.tokens, *middle, image_tokens],
+            pose_token[:, 0],
+            encoded.positions,
+            encoded.image_size,
+            dense,
+            intrinsics,
         )
         prediction = ScenePrediction(
             points_self=maps.points_self,
@@ -124,6 +134,9 @@ class SceneStream(nn.Module):
             points_world=maps.points_world,
             confidence_world=maps.confidence_world,
             rgb=maps.rgb,
+            pose_token=pose_token[:, 0],
+            guessed_intrinsics=guessed,
+            intrinsics=intrinsics,
         )
         memory = self.memory.write(state.memory, summary, pose_token)
         tokens = (
@@ -134,12 +147,16 @@ class SceneStream(nn.Module):
     def _decode(
         self,
         state: SceneState,
+        frame: Frame,
         encoded: SceneTokens,
         summary: Tensor,
         prompts: PaddedPrompts | None,
         with_state_logit: bool,
     ) -> DecoderOutput:
         tokens = [self._pose_token(state, summary), self.decoder.image_embedding(encoded.tokens)]
+        if self.known_camera is not None:
+            told = self.known_camera.encode(frame.intrinsics, encoded.image_size, len(summary))
+            tokens = [token + told for token in tokens]
         outside = torch.full_like(encoded.positions[:, :1], POSE_TOKEN_POSITION)
         positions = [outside, encoded.positions]
         valid = None
