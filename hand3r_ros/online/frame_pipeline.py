@@ -15,7 +15,7 @@ from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.hand.crop import HandCrop
 from hand3r_ros.network.scene.encoder import SceneTokens
-from hand3r_ros.network.types import HandBoxes
+from hand3r_ros.network.types import HandBoxes, SceneState
 from hand3r_ros.online.camera_pose import PoseEstimate, PoseObservation
 from hand3r_ros.online.config import MapConfig, ReconstructorConfig
 from hand3r_ros.online.detection.boxes import select_hands
@@ -82,10 +82,9 @@ class FramePipeline:
         with clock.stage('prepare'):
             prepared = self._prepare(frame, glance, detections)
         with clock.stage('network'):
-            output = self._runner.step(
-                session.scene, prepared.image, prepared.boxes, config.state_update, prepared.tokens
-            )
-            new_chunk = self._begin_chunk(session, prepared, config)
+            known = _known_camera(parts.cameras, prepared)
+            output = self._step(session.scene, prepared, known, config)
+            new_chunk = self._begin_chunk(session, prepared, known, config)
         with clock.stage('hands'):
             cameras = _resolve_cameras(parts.cameras, prepared, output)
             placed = self._place(prepared, output, cameras, config)
@@ -128,8 +127,13 @@ class FramePipeline:
             after = replace(after, scene=new_chunk.state, chunk_frames=0)
         return after, result
 
+    def _step(
+        self, state: SceneState, prepared: _PreparedFrame, camera: Intrinsics | None, config: ReconstructorConfig
+    ) -> NetworkOutput:
+        return self._runner.step(state, prepared.image, prepared.boxes, config.state_update, prepared.tokens, camera)
+
     def _begin_chunk(
-        self, session: Session, prepared: _PreparedFrame, config: ReconstructorConfig
+        self, session: Session, prepared: _PreparedFrame, camera: Intrinsics | None, config: ReconstructorConfig
     ) -> NetworkOutput | None:
         """This frame once more, as the first one of a new chunk, if one is due; None if not, or if that fails.
 
@@ -139,9 +143,7 @@ class FramePipeline:
         if not 0 < config.reset_interval <= session.chunk_frames + 1:
             return None
         try:
-            return self._runner.step(
-                self._runner.init_state(), prepared.image, prepared.boxes, config.state_update, prepared.tokens
-            )
+            return self._step(self._runner.init_state(), prepared, camera, config)
         except FrameRejected:
             return None
 
@@ -155,11 +157,9 @@ class FramePipeline:
         if self._runner.config.detection is not None:
             glance.find_hands()
         prepared = self._prepare(frame, glance, hand)
-        output = self._runner.step(
-            self._runner.init_state(), prepared.image, prepared.boxes, config.state_update, prepared.tokens
-        )
         camera = Intrinsics.from_field_of_view(60.0, width, height)
         cameras = FrameCameras(camera, prepared.geometry.intrinsics_to_network(camera), True)
+        output = self._step(self._runner.init_state(), prepared, cameras.network, config)
         placed = [hand for hand in self._place(prepared, output, cameras, config) if hand is not None]
         hand_mask([hand.vertices_camera for hand in placed], self._faces, cameras.network)
 
@@ -191,6 +191,12 @@ def _resolve_cameras(resolver: CameraResolver, prepared: _PreparedFrame, output:
         return resolver.resolve(given, prepared.geometry, output.points_camera, output.confidence)
     except ValueError as error:
         raise FrameRejected(f'the camera is not calibrated and its focal length stays unknown: {error}') from error
+
+
+def _known_camera(resolver: CameraResolver, prepared: _PreparedFrame) -> Intrinsics | None:
+    """The camera of the network's image as far as it is known before the network has looked."""
+    source = resolver.known(prepared.frame.intrinsics, prepared.geometry)
+    return None if source is None else prepared.geometry.intrinsics_to_network(source)
 
 
 def _points_camera(output: NetworkOutput, cameras: FrameCameras) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hand3r_ros.geometry import Intrinsics
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.detection.peaks import DetectedHands, find_peaks
 from hand3r_ros.network.hand.crop import HandCrop, hand_crop
@@ -101,6 +102,7 @@ class NetworkRunner:
         boxes: HandBoxes,
         state_update: str = 'cut3r',
         tokens: SceneTokens | None = None,
+        camera: Intrinsics | None = None,
     ) -> NetworkOutput:
         """One frame; the given state stays valid whatever happens.
 
@@ -110,13 +112,16 @@ class NetworkRunner:
             boxes: from ``hand_boxes``.
             state_update: 'cut3r' or 'ttt3r'.
             tokens: of this image from ``find_hands``; None computes them.
+            camera: of the network's image where it is known; networks that take none are not told.
 
         Raises:
             FrameRejected: the network's output holds values that are not finite.
 
         """
         with torch.inference_mode(), self._autocast():
-            frame = Frame(image_tensor(image, self.device), state_update=state_update)
+            frame = Frame(
+                image_tensor(image, self.device), state_update=state_update, intrinsics=self._intrinsics(camera)
+            )
             known: dict[str, Any] = {} if tokens is None else {'scene': tokens}
             new_state, prediction = self.network.step(state, frame, boxes, **known)
         _require_finite(new_state, prediction)
@@ -128,6 +133,12 @@ class NetworkRunner:
             T_network_camera=matrix_from_pose(scene.camera_pose.double())[0].cpu().numpy(),
             hands=_in_float32(prediction.hands),
         )
+
+    def _intrinsics(self, camera: Intrinsics | None) -> Tensor | None:
+        """[1, 4] fx, fy, cx, cy in pixels, for networks that take them."""
+        if camera is None or not self.config.scene.takes_camera:
+            return None
+        return torch.tensor([[camera.fx, camera.fy, camera.cx, camera.cy]], device=self.device)
 
     def _autocast(self) -> AbstractContextManager:
         if self.precision == 'float32':

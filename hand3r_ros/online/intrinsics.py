@@ -131,6 +131,12 @@ class CameraResolver:
         """Goes on from there."""
         self._estimator.restore(memory)
 
+    def known(self, given: Intrinsics | None, geometry: ImageGeometry) -> Intrinsics | None:
+        """The camera of the source image as far as it is known without looking: calibrated or configured."""
+        if given is None and self._fallback_focal > 0.0:
+            return centred_intrinsics(self._fallback_focal, geometry.source_width, geometry.source_height)
+        return given
+
     def resolve(
         self,
         given: Intrinsics | None,
@@ -144,9 +150,7 @@ class CameraResolver:
             ValueError: nothing is given and no focal length follows from the points.
 
         """
-        source = given
-        if source is None and self._fallback_focal > 0.0:
-            source = centred_intrinsics(self._fallback_focal, geometry.source_width, geometry.source_height)
+        source = self.known(given, geometry)
         if source is not None:
             return FrameCameras(source, geometry.intrinsics_to_network(source), given is not None)
         network = self._estimator.update(points, confidence)

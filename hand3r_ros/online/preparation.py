@@ -136,6 +136,15 @@ def resize_and_crop(image: NDArray[np.uint8], geometry: ImageGeometry) -> NDArra
     return np.ascontiguousarray(scaled[rows, columns])
 
 
+def nearest_depth(depth: NDArray[np.float32], geometry: ImageGeometry) -> NDArray[np.float32]:
+    """Depth (h, w) at the network's pixels, each from the source pixel it falls on: never mixed across edges."""
+    source = geometry.to_source(np.stack([np.arange(max(geometry.width, geometry.height))] * 2, axis=-1))  # (n, 2)
+    column, row = np.rint(source).astype(int).T
+    column = column[: geometry.width].clip(0, depth.shape[1] - 1)
+    row = row[: geometry.height].clip(0, depth.shape[0] - 1)
+    return depth[row[:, None], column]
+
+
 def image_tensor(image: NDArray[np.uint8], device: torch.device | str = 'cpu') -> Tensor:
     """[1, 3, h, w] float32 in [-1, 1] from an RGB image (h, w, 3)."""
     pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(device)

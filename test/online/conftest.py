@@ -31,5 +31,5 @@ def real_footage() -> Path:
 @pytest.fixture(scope='session')
 def two_hands() -> list[RenderedFrame]:
     """Consecutive frames of a rendered table with both hands, at twice the network's resolution."""
-    sequence = Sequence(3, SceneConfig(width=448, height=320, frames=12, fps=10.0, hands='both', effects=False))
+    sequence = Sequence(2, SceneConfig(width=448, height=320, frames=12, fps=10.0, hands='both', effects=False))
     return [sequence.frame(i) for i in range(len(sequence))]
