@@ -27,10 +27,5 @@ def run(options: argparse.Namespace) -> None:
     from hand3r_ros.training.rendered_data import RenderedDataLayout
     from hand3r_ros.training.rendering import render_dataset
 
-    config = preset(options.preset)
-    width = config.image_long_side
-    height = round(width * 3 / 4) // 16 * 16
-    layout = RenderedDataLayout(
-        options.split, options.sequences, options.frames, height, width, config.hand.crop_size, config.hand.crop_rescale
-    )
+    layout = RenderedDataLayout.for_network(preset(options.preset), options.split, options.sequences, options.frames)
     render_dataset(options.directory, layout, options.processes)

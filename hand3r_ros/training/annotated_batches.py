@@ -30,9 +30,11 @@ from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.network.hand.crop import hand_crop
 from hand3r_ros.network.types import HandBoxes
-from hand3r_ros.online.preparation import ImageGeometry, resize_and_crop
+from hand3r_ros.online.preparation import ImageGeometry, nearest_depth, resize_and_crop
 from hand3r_ros.training.augmentation import CropMotion, jitter_colors
-from hand3r_ros.training.datasets import IMAGE_MEAN, IMAGE_STD, ClipFrame, HandBatch
+from hand3r_ros.training.clips import ClipFrame
+from hand3r_ros.training.datasets import IMAGE_MEAN, IMAGE_STD, HandBatch
+from hand3r_ros.training.detection_data import DetectionBatch
 from hand3r_ros.training.rendered_data import CROP_MARGIN
 
 CLIP_SECONDS = 2.0
@@ -201,7 +203,18 @@ class AnnotatedClipDataset:
         hands = [(batch, hand) for batch, frame in enumerate(frames) for hand in frame.hands]
         boxes, wrists, keypoints = _hand_boxes(hands, self.config.hand.crop_size)
         camera_pose = torch.from_numpy(poses.astype(np.float32))
-        return ClipFrame(images * 2.0 - 1.0, points, points[..., 2] > 0.0, camera_pose, boxes, wrists, keypoints)
+        images = images * 2.0 - 1.0
+        return ClipFrame(
+            images,
+            points,
+            points[..., 2] > 0.0,
+            camera_pose,
+            boxes,
+            wrists,
+            keypoints,
+            intrinsics=torch.from_numpy(np.stack([frame.intrinsics for frame in frames]).astype(np.float32)),
+            detection=_to_be_found(images, boxes),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,6 +234,7 @@ class _ClipImage:
 
     image: NDArray[np.uint8]  # (H, W, 3) RGB
     points: NDArray[np.float64]  # (H, W, 3) m, camera frame, 0 = unknown
+    intrinsics: NDArray[np.float64]  # (4,) fx fy cx cy px
     T_world_camera: NDArray[np.float64]  # (4, 4)
     hands: tuple[_ClipHand, ...]
 
@@ -230,9 +244,11 @@ class _ClipImage:
         assert frame.depth is not None and frame.T_world_camera is not None
         height, width = frame.image.shape[:2]
         geometry = ImageGeometry.for_image(width, height, config.image_long_side)
-        points = unproject_depth(_nearest(frame.depth, geometry), geometry.intrinsics_to_network(frame.intrinsics))
+        camera = geometry.intrinsics_to_network(frame.intrinsics)
+        points = unproject_depth(nearest_depth(frame.depth, geometry), camera)
+        numbers = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
         hands = tuple(_clip_hand(frame, hand, geometry, config) for hand in usable_hands(frame))
-        return cls(resize_and_crop(frame.image, geometry), points, frame.T_world_camera, hands)
+        return cls(resize_and_crop(frame.image, geometry), points, numbers, frame.T_world_camera, hands)
 
 
 def usable_hands(frame: AnnotatedFrame) -> list[AnnotatedHand]:
@@ -296,12 +312,19 @@ def _hand_boxes(hands: list[tuple[int, _ClipHand]], crop_size: int) -> tuple[Han
     return boxes, wrists, keypoints
 
 
-def _nearest(depth: NDArray[np.float32], geometry: ImageGeometry) -> NDArray[np.float32]:
-    """Depth at the network's pixels, each from the source pixel it falls on: depths are never mixed across edges."""
-    v, u = np.indices((geometry.height, geometry.width))
-    source = np.rint(geometry.to_source(np.stack([u, v], axis=-1))).astype(int)
-    column, row = source[..., 0].clip(0, depth.shape[1] - 1), source[..., 1].clip(0, depth.shape[0] - 1)
-    return depth[row, column]
+def _to_be_found(images: Tensor, hands: HandBoxes) -> DetectionBatch:
+    """What a detection head should find: the largest hand of either side, the parts of the boxes inside the image."""
+    height, width = images.shape[2:]
+    limit = images.new_tensor([width - 1.0, height - 1.0] * 2)
+    boxes, present = torch.zeros(len(images), 2, 4), torch.zeros(len(images), 2, dtype=torch.bool)
+    areas = torch.zeros(len(images), 2)
+    for box, is_right, batch in zip(hands.boxes, hands.is_right, hands.batch_index, strict=True):
+        inside = torch.minimum(box.clamp(min=0.0), limit)
+        area = (inside[2:] - inside[:2]).clamp(min=0.0).prod()
+        if area > areas[batch, int(is_right)]:
+            where = (batch, int(is_right))
+            boxes[where], present[where], areas[where] = inside, True, area
+    return DetectionBatch(images, boxes, present, torch.zeros_like(present))
 
 
 def _relative_poses(clip: list[_ClipImage]) -> NDArray[np.float64]:

@@ -11,10 +11,7 @@ from typing import Any
 import yaml
 
 from hand3r_ros.hand_model.data import OPEN_HAND
-from hand3r_ros.network.checkpoints import RECOMMENDABLE_POSE_SOURCES
-
-STAGES = ('scene', 'hand', 'fusion', 'detector', 'fused_head')
-PRECISIONS = ('float32', 'bfloat16')
+from hand3r_ros.training.config_checks import UniqueKeyLoader, check
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,9 @@ class TrainingConfig:
 
     stage: str
     preset: str = 'tiny'
-    data: str = 'data/rendered'  # folder written by ``hand3r render``, or of DexYCB or HOI4D (docs/datasets.md)
+    # Folder written by ``hand3r render``, or of DexYCB or HOI4D (docs/datasets.md); or ``rendered://train``: scenes
+    # that are drawn on the way
+    data: str = 'data/rendered'
     split: str = ''  # of DexYCB ('s0/train' if empty) or HOI4D ('train' if empty); 'all' is everything there is
     hand_model: str = OPEN_HAND  # or file or folder of the user's MANO_RIGHT, which DexYCB and HOI4D need
     out: str = 'out/training'
@@ -42,6 +41,8 @@ class TrainingConfig:
     clip_frames: int = 4  # frames per clip, in time order
     truncate_frames: int = 0  # gradients flow through so many frames of the recurrent state; 0: through the whole clip
     learning_rate: float = 5e-4
+    # Of the scene stream's dense heads over that of the rest: they are deep, without normalisation, and run away.
+    dense_head_share: float = 0.2
     scene_learning_rate: float = 1e-4  # fusion only: the scene stream has to learn to look at prompts; 0: frozen
     train_backbone: bool = True  # hand only: False trains the MANO head alone
     warmup_steps: int = 200
@@ -49,7 +50,7 @@ class TrainingConfig:
     gradient_clip: float = 1.0
     device: str = 'auto'  # auto, cpu or cuda
     precision: str = 'float32'  # of the network: float32 or bfloat16; losses are always float32
-    checkpoint_activations: bool = False  # compute every frame twice and keep little: long clips in little memory
+    checkpoint_activations: bool = False  # stages on clips: compute every frame twice and keep little of it
     threads: int = 1  # more threads than free cores make every step slower
     workers: int = 0  # processes that make batches; 0: the training process makes them itself
     checkpoint_every: int = 200
@@ -66,7 +67,17 @@ class TrainingConfig:
     )
     weight_betas: float = 0.1
     weight_reprojection: float = 4.0  # crop units, 1 = crop side
+    # Of networks whose tokens vote for keypoints:
+    weight_votes: float = 8.0  # the keypoints, crop units
+    weight_cells: float = 2.0  # which cell a keypoint lies on
+    weight_lesson: float = 0.5  # all losses of a hand for keypoints without a picture
+    lesson_hands: int = 64  # how many of those in a step
     weight_pose: float = 1.0  # camera pose against pointmap
+    weight_focal: float = 0.2  # guessed focal length, of networks that guess one
+    camera_hidden: float = 0.2  # share of clips whose camera a network that takes it is not told
+    weight_table: float = 0.0  # scene only: where the camera stands relative to the table (rendered scenes know)
+    # scene and fusion: losses of the hand detection head against the others; 0: the network has no such head
+    weight_detection: float = 0.0
     weight_translation: float = 10.0  # wrist position, metres
     weight_absolute: float = 2.0  # keypoints in the camera frame, metres
     weight_image: float = 10.0  # keypoints in the image, in units of the focal length
@@ -79,41 +90,24 @@ class TrainingConfig:
     weight_box: float = 1.0  # overlap and edges of boxes against heat maps
 
     def __post_init__(self) -> None:
-        if self.stage not in STAGES:
-            raise ValueError(f'stage must be one of {", ".join(STAGES)}, got {self.stage!r}')
-        for name in ('steps', 'batch', 'clip_frames', 'threads', 'checkpoint_every'):
-            if getattr(self, name) < 1:
-                raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
-        for name in ('truncate_frames', 'workers', 'warmup_steps', 'scene_learning_rate', 'encoder_learning_rate'):
-            if getattr(self, name) < 0:
-                raise ValueError(f'{name} must not be negative, got {getattr(self, name)}')
-        if self.truncate_frames > self.clip_frames:
-            raise ValueError(
-                f'truncate_frames ({self.truncate_frames}) must not exceed clip_frames ({self.clip_frames})'
-            )
-        if self.precision not in PRECISIONS:
-            raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {self.precision!r}')
-        if not self.train_backbone and not self.start_from:
-            raise ValueError('train_backbone=false needs start_from: a backbone that stays as it is must come trained')
-        if self.learning_rate <= 0.0:
-            raise ValueError(f'learning_rate must be positive, got {self.learning_rate}')
-        if self.pose_source not in RECOMMENDABLE_POSE_SOURCES:
-            known = ', '.join(RECOMMENDABLE_POSE_SOURCES)
-            raise ValueError(f'pose_source must be one of {known}, got {self.pose_source!r}')
+        check(self)
 
     @classmethod
     def load(cls, path: Path, stage: str) -> TrainingConfig:
         """The configuration of a YAML file: a mapping of field names; fields it leaves out keep their defaults.
 
         Raises:
-            ValueError: the file is no such mapping, names unknown fields or another stage, or its values contradict.
+            ValueError: the file is no such mapping, names unknown fields, one twice or another stage, or its values
+                contradict.
             FileNotFoundError: there is no such file.
 
         """
         try:
-            content = yaml.safe_load(path.read_text())
+            content = yaml.load(path.read_text(), UniqueKeyLoader)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f'{path} is no YAML file: {error}') from error
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from error
         if not isinstance(content, Mapping):
             raise ValueError(f'{path} must hold NAME: VALUE lines, found {type(content).__name__}')
         if content.get('stage', stage) != stage:

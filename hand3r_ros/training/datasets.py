@@ -9,14 +9,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hand3r_ros.datasets.samples import SkipLog
+from hand3r_ros.datasets.samples import DataSetError, SkipLog
 from hand3r_ros.geometry import invert_transform, quaternion_from_matrix
 from hand3r_ros.network.types import HandBoxes
 from hand3r_ros.training.augmentation import CropMotion, jitter_colors
+from hand3r_ros.training.clip_mirror import mirrored
+from hand3r_ros.training.clips import ClipFrame
+from hand3r_ros.training.detection_data import DetectionBatch
 from hand3r_ros.training.rendered_data import RenderedData
+from hand3r_ros.training.rendered_rows import CLIP_ARRAYS, HAND_ARRAYS, SoundRows
 
 IMAGE_MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
 IMAGE_STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+MIRROR_PROBABILITY = 0.5
 
 
 @dataclass(frozen=True)
@@ -29,19 +34,6 @@ class HandBatch:
     keypoints_crop: Tensor  # [N, 21, 2] crop units
 
 
-@dataclass(frozen=True)
-class ClipFrame:
-    """One time step of a batch of clips."""
-
-    image: Tensor  # [B, 3, H, W] in [-1, 1]
-    points: Tensor  # [B, H, W, 3] m, camera frame
-    valid: Tensor  # [B, H, W] bool
-    camera_pose: Tensor  # [B, 7] tx ty tz qw qx qy qz, in the first camera of the clip
-    hands: HandBoxes
-    hand_wrist: Tensor  # [N, 3] m, camera frame
-    hand_keypoints: Tensor  # [N, 21, 3] m, camera frame
-
-
 class HandDataset:
     """All visible hands of a data set as one flat list."""
 
@@ -51,6 +43,7 @@ class HandDataset:
         self.index: NDArray[np.intp] = np.argwhere(usable)  # (M, 3) sequence, frame, slot
         self.data = data
         self.skipped = SkipLog()
+        self._sound = SoundRows(data, HAND_ARRAYS, self.skipped)
         if not len(self.index):
             raise ValueError(f'{data.directory} has no visible hand: render more sequences')
 
@@ -59,7 +52,7 @@ class HandDataset:
 
     def batch(self, size: int, generator: torch.Generator, augmentation: float = 1.0) -> HandBatch:
         """``size`` random hands with colour and in-plane augmentation."""
-        rows = self.index[torch.randint(len(self.index), (size,), generator=generator).numpy()]
+        rows = self.index[self._sound.draw(self.index[:, 0], size, generator)]
         where = tuple(rows[np.argsort(rows[:, 0])].T)
         stored = torch.from_numpy(self.data.arrays['hand_crop'][where]).permute(0, 3, 1, 2).float() / 255.0
         motion = CropMotion.draw(size, generator, augmentation)
@@ -74,7 +67,7 @@ class HandDataset:
 
     def parameters(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Rotations [count, 16, 3, 3] and betas [count, 10] of random hands."""
-        where = tuple(self.index[torch.randint(len(self.index), (count,), generator=generator).numpy()].T)
+        where = tuple(self.index[self._sound.draw(self.index[:, 0], count, generator)].T)
         arrays = self.data.arrays
         return torch.from_numpy(arrays['hand_rotations'][where]), torch.from_numpy(arrays['hand_betas'][where])
 
@@ -82,12 +75,34 @@ class HandDataset:
 class ClipDataset:
     """Clips of consecutive or skipped frames with their hands."""
 
-    def __init__(self, data: RenderedData, clip_frames: int, smallest_visible: float = 0.25) -> None:
+    def __init__(
+        self, data: RenderedData, clip_frames: int, smallest_visible: float = 0.25, every_row: bool = False
+    ) -> None:
+        """Clips of ``data``.
+
+        Args:
+            data: rendered sequences.
+            clip_frames: time steps per clip.
+            smallest_visible: share of a hand that must be visible for it to count.
+            every_row: a batch is one clip of every sequence, instead of clips of random sequences.
+
+        Raises:
+            DataSetError: the sequences are shorter than a clip.
+            ValueError: no sequence is finished.
+
+        """
+        if clip_frames > data.layout.frames:
+            raise DataSetError(
+                f'clip_frames is {clip_frames}, but the sequences in {data.directory} have {data.layout.frames} '
+                f'frames: lower clip_frames, or render longer ones (`hand3r render --frames {clip_frames}`)'
+            )
         self.data = data
-        self.clip_frames = min(clip_frames, data.layout.frames)
+        self.clip_frames = clip_frames
         self.smallest_visible = smallest_visible
         self.rows = data.finished_rows()
         self.skipped = SkipLog()
+        self._every_row = every_row
+        self._sound = SoundRows(data, CLIP_ARRAYS, self.skipped)
         if not len(self.rows):
             raise ValueError(f'{data.directory} has no finished sequence: render it first')
 
@@ -96,14 +111,17 @@ class ClipDataset:
 
     def batch(self, size: int, generator: torch.Generator, augment: bool = True) -> list[ClipFrame]:
         """``clip_frames`` time steps of ``size`` random clips, in time order or reversed."""
-        chosen = self.rows[torch.randint(len(self.rows), (size,), generator=generator).numpy()]
-        rows = np.sort(chosen)
+        rows = self.rows if self._every_row else np.sort(self.rows[self._sound.draw(self.rows, size, generator)])
         frames = np.stack([self._frames(generator) for _ in rows])  # (B, T)
         images = torch.from_numpy(self.data.arrays['image'][rows[:, None], frames]).permute(0, 1, 4, 2, 3).float() / 255
         if augment:
             images = jitter_colors(images, generator)
         poses = self._relative_poses(rows, frames)
-        return [self._frame(rows, frames[:, t], images[:, t], poses[:, t]) for t in range(self.clip_frames)]
+        clip = [self._frame(rows, frames[:, t], images[:, t], poses[:, t]) for t in range(self.clip_frames)]
+        if augment:
+            flags = torch.rand((size,), generator=generator) < MIRROR_PROBABILITY
+            clip = [mirrored(frame, flags) for frame in clip]
+        return clip
 
     def _frames(self, generator: torch.Generator) -> NDArray[np.intp]:
         order = torch.randperm(self.data.layout.frames, generator=generator)[: self.clip_frames].sort().values
@@ -125,7 +143,31 @@ class ClipDataset:
         v, u = torch.meshgrid(torch.arange(depth.shape[1]), torch.arange(depth.shape[2]), indexing='ij')
         points = torch.stack([(u - cx) / fx * depth, (v - cy) / fy * depth, depth], dim=-1)
         hands, wrist, keypoints = self._hands(rows, frames)
-        return ClipFrame(images * 2.0 - 1.0, points, depth > 0.0, torch.from_numpy(poses), hands, wrist, keypoints)
+        images = images * 2.0 - 1.0
+        return ClipFrame(
+            images,
+            points,
+            depth > 0.0,
+            torch.from_numpy(poses),
+            hands,
+            wrist,
+            keypoints,
+            intrinsics=torch.from_numpy(np.array(arrays['intrinsics'][rows])),
+            T_table_camera=self._table_poses(rows, frames),
+            detection=self._detection(rows, frames, images),
+        )
+
+    def _table_poses(self, rows: NDArray, frames: NDArray) -> Tensor:
+        T_table_camera = np.array(self.data.arrays['T_world_camera'][rows, frames][:, :3])
+        T_table_camera[:, 2, 3] -= self.data.arrays['table_height'][rows]
+        return torch.from_numpy(T_table_camera)
+
+    def _detection(self, rows: NDArray, frames: NDArray, images: Tensor) -> DetectionBatch:
+        arrays = self.data.arrays
+        valid, visible = arrays['hand_valid'][rows, frames], arrays['hand_visible'][rows, frames]
+        present = valid & (visible >= self.smallest_visible)
+        boxes = torch.from_numpy(arrays['hand_box'][rows, frames])
+        return DetectionBatch(images, boxes, torch.from_numpy(present), torch.from_numpy(valid & ~present))
 
     def _hands(self, rows: NDArray, frames: NDArray) -> tuple[HandBoxes, Tensor, Tensor]:
         arrays = self.data.arrays

@@ -11,8 +11,9 @@ from torch import Tensor
 from hand3r_ros.network.detection.head import HandMaps
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.types import Frame
-from hand3r_ros.training.detection_data import DetectionBatch, DetectionDataset
+from hand3r_ros.training.detection_data import DetectionBatch
 from hand3r_ros.training.detection_losses import overlap
+from hand3r_ros.training.sources import ImageSource
 
 MATCHING_OVERLAP = 0.5
 
@@ -60,7 +61,7 @@ def best_operation(peaks: list[BestPeaks]) -> Operation | None:
 
 
 @torch.no_grad()
-def calibrate_scores(network: Hand3R, frames: DetectionDataset, images: int, batch: int = 16) -> Operation | None:
+def calibrate_scores(network: Hand3R, frames: ImageSource, images: int, batch: int = 16) -> Operation | None:
     """Shifts the scores of both sides so that the threshold of the best F1 on unchanged training images is 0.5.
 
     Returns where that threshold was and what it reaches there (on training images, so not a measure of accuracy);

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hand3r_ros.datasets.samples import SkipLog
 from hand3r_ros.training.augmentation import jitter_colors, uniform
 from hand3r_ros.training.rendered_data import RenderedData
+from hand3r_ros.training.rendered_rows import IMAGE_ARRAYS, SoundRows
 
 FLIP_PROBABILITY = 0.5
 WINDOW = (0.65, 1.15)  # side of the part of the image that is shown; above 1 its border is repeated
@@ -83,6 +85,8 @@ class DetectionDataset:
         self.smallest_visible = smallest_visible
         self.smallest_box = smallest_box
         self.rows = data.finished_rows()
+        self.skipped = SkipLog()
+        self._sound = SoundRows(data, IMAGE_ARRAYS, self.skipped)
         if not len(self.rows):
             raise ValueError(f'{data.directory} has no finished sequence: render it first')
 
@@ -91,7 +95,7 @@ class DetectionDataset:
 
     def batch(self, size: int, generator: torch.Generator, augment: bool = True) -> DetectionBatch:
         """``size`` random frames."""
-        chosen = torch.randint(len(self), (size,), generator=generator).numpy()
+        chosen = self._sound.draw(np.repeat(self.rows, self.data.layout.frames), size, generator)
         rows, frames = np.divmod(np.sort(chosen), self.data.layout.frames)
         window = (
             ImageWindow.draw(size, generator) if augment else ImageWindow(torch.ones(size, 2), torch.zeros(size, 2))

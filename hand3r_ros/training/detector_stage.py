@@ -9,21 +9,28 @@ import torch
 from torch import Tensor, nn
 
 from hand3r_ros.network.checkpoints import WeightsError, WeightsInfo, save_network
+from hand3r_ros.network.detection.head import HandMaps
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import with_detection_head
-from hand3r_ros.network.types import Frame
+from hand3r_ros.network.scene.encoder import SceneTokens, grid_positions
+from hand3r_ros.network.types import Frame, Prediction
+from hand3r_ros.training.clips import ClipFrame
 from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.containers import in_float32
 from hand3r_ros.training.detection_calibration import calibrate_scores
-from hand3r_ros.training.detection_data import DetectionBatch, DetectionDataset
+from hand3r_ros.training.detection_data import DetectionBatch
 from hand3r_ros.training.detection_losses import box_losses, detection_targets, heat_loss
-from hand3r_ros.training.rendered_data import RenderedData
+from hand3r_ros.training.roll_out import network_precision
+from hand3r_ros.training.sources import open_images
 from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage
 
 CALIBRATION_IMAGES = 640
 
 
 def network_with_new_head(network: Hand3R, preset: str) -> Hand3R:
-    """The same network with an untrained detection head in the place of what it had."""
+    """The same network with a detection head: its own, or an untrained one."""
+    if network.detection_head is not None:
+        return network
     config = dataclasses.replace(with_detection_head(preset), fusion=network.config.fusion)
     extended = Hand3R(config)
     parameters = {name: value for name, value in network.state_dict().items() if not _belongs_to_head(name)}
@@ -40,9 +47,29 @@ def _belongs_to_head(name: str) -> bool:
 def detection_losses(network: Hand3R, batch: DetectionBatch, config: TrainingConfig) -> dict[str, Tensor]:
     """Losses of one batch by name; ``total`` is their weighted sum."""
     frame = Frame(batch.image)
-    with torch.set_grad_enabled(config.encoder_learning_rate > 0.0):
-        tokens = network.encode_scene(frame)
-    maps = network.detect(frame, tokens)
+    with network_precision(config.precision, batch.image.device):
+        with torch.set_grad_enabled(config.encoder_learning_rate > 0.0):
+            tokens = network.encode_scene(frame)
+        maps = network.detect(frame, tokens)
+    return _losses_of_maps(in_float32(maps), batch, config)
+
+
+def clip_detection_losses(
+    network: Hand3R, predictions: list[Prediction], clip: list[ClipFrame], config: TrainingConfig
+) -> dict[str, Tensor]:
+    """Losses of the detection head on the last image of a clip, whose scene tokens are there already."""
+    batch = clip[-1].detection
+    if batch is None:
+        raise ValueError(f'{config.data} does not say which hands are to be found: set weight_detection=0')
+    tokens = predictions[-1].scene.image_tokens
+    height, width = batch.image.shape[2:]
+    patch = network.config.scene.patch_size
+    positions = grid_positions(height // patch, width // patch, tokens.device).expand(len(tokens), -1, -1)
+    maps = network.detect(Frame(batch.image), SceneTokens(tokens, positions, (height, width)))
+    return _losses_of_maps(maps, batch, config)
+
+
+def _losses_of_maps(maps: HandMaps, batch: DetectionBatch, config: TrainingConfig) -> dict[str, Tensor]:
     targets = detection_targets(batch, maps.stride)
     heat = heat_loss(maps.logits, targets)
     overlap, edges = box_losses(maps, batch, targets)
@@ -73,13 +100,20 @@ def detector_stage(config: TrainingConfig, network: Hand3R) -> Stage:
     if config.encoder_learning_rate > 0.0:
         trained['encoder'] = encoder.requires_grad_(True)
         groups.append(ParameterGroup(list(encoder.parameters()), config.encoder_learning_rate))
-    frames = DetectionDataset(RenderedData.open(Path(config.data)), config.smallest_visible)
+    frames = open_images(config)
     return Stage(
         trained=trained,
         objective=DetectionObjective(network, config),
         groups=groups,
         draw=lambda generator: [frames.batch(config.batch, generator)],
+        skipped=frames.skipped,
     )
+
+
+def check_weights_name(config: TrainingConfig, path: Path) -> None:
+    """Raises ValueError where the name of a weights file does not fit the preset."""
+    if path.name != f'{config.preset}.safetensors':
+        raise ValueError(f'{path} must be named {config.preset}.safetensors, after its preset')
 
 
 def check_weights_names(config: TrainingConfig, weights: Path, output: Path) -> None:
@@ -91,8 +125,7 @@ def check_weights_names(config: TrainingConfig, weights: Path, output: Path) -> 
 
     """
     for path in (weights, output):
-        if path.name != f'{config.preset}.safetensors':
-            raise ValueError(f'{path} must be named {config.preset}.safetensors, after its preset')
+        check_weights_name(config, path)
     if not output.parent.is_dir():
         raise WeightsError(f'the folder {output.parent} does not exist: make it first')
 
@@ -104,7 +137,7 @@ def save_with_head(network: Hand3R, finished: Hand3R, info: WeightsInfo, config:
         ValueError: the head finds no hand.
 
     """
-    frames = DetectionDataset(RenderedData.open(Path(config.data)), config.smallest_visible)
+    frames = open_images(config)
     operation = calibrate_scores(network.eval(), frames, CALIBRATION_IMAGES)
     if operation is None:
         raise ValueError(f'the head finds no hand after {config.steps} steps: train longer; {output} was not written')

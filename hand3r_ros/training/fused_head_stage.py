@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hand3r_ros.datasets.samples import DataSetError
 from hand3r_ros.hand_model.data import require_same_hand_model
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import WeightsError, load_network
@@ -23,6 +24,7 @@ from hand3r_ros.network.hand.stream import HandStreamOutput
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.types import SceneState
 from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.containers import detached
 from hand3r_ros.training.datasets import ClipDataset, ClipFrame, HandBatch
 from hand3r_ros.training.hand_stage import hand_losses
 from hand3r_ros.training.loop import TrainingLoop
@@ -31,6 +33,7 @@ from hand3r_ros.training.rendered_data import RenderedData
 from hand3r_ros.training.roll_out import roll_out
 from hand3r_ros.training.sources import hand_model_of
 from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage, segments
+from hand3r_ros.training.streamed_scenes import is_stream
 
 
 @dataclass(frozen=True)
@@ -88,14 +91,14 @@ class FusedHeadObjective(nn.Module):
         if not len(truth.crops):
             nothing = torch.stack([p.sum() for p in self.network.fused_head.parameters()]).sum() * 0.0
             names = ('total', 'mpjpe_mm', 'rotation', 'orientation', 'betas', '2d')
-            return Outcome({name: nothing for name in names}, state)
+            return Outcome({name: nothing for name in names}, detached(state))
         output = HandStreamOutput(
             truth.crops,  # the tokens, which the losses do not look at
             torch.cat([hand.rotations for hand in hands]),
             torch.cat([hand.betas for hand in hands]),
             torch.cat([hand.crop_camera for hand in hands]),
         )
-        return Outcome(hand_losses(output, self.layer, truth, self.config), state)
+        return Outcome(hand_losses(output, self.layer, truth, self.config), detached(state))
 
 
 def starting_head(network: Hand3R) -> ManoHead:
@@ -110,9 +113,11 @@ def fused_head_stage(config: TrainingConfig, network: Hand3R) -> Stage:
     """The new head alone, on top of finished weights.
 
     Raises:
-        ValueError: the weights have no prompts.
+        ValueError: the weights have no prompts, or ``config.data`` is no folder.
 
     """
+    if is_stream(config.data):
+        raise DataSetError(f'stage fused_head learns from stored scenes, data={config.data} is none: `hand3r render`')
     network.requires_grad_(False)
     extended = FusedHeadNetwork.of(network, starting_head(network))
     clips = ArticulatedClips(RenderedData.open(Path(config.data)), config.clip_frames)
@@ -121,6 +126,7 @@ def fused_head_stage(config: TrainingConfig, network: Hand3R) -> Stage:
         objective=FusedHeadObjective(extended, HandLayer(hand_model_of(config)), config),
         groups=[ParameterGroup(list(extended.fused_head.parameters()), config.learning_rate)],
         draw=lambda generator: segments(clips.articulated_batch(config.batch, generator), config.truncate_frames),
+        skipped=clips.skipped,
     )
 
 

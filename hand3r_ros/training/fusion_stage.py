@@ -11,11 +11,13 @@ from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import save_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.types import Prediction, SceneState
+from hand3r_ros.training.clips import ClipFrame
 from hand3r_ros.training.config import TrainingConfig
-from hand3r_ros.training.datasets import ClipFrame
+from hand3r_ros.training.containers import detached
+from hand3r_ros.training.detector_stage import clip_detection_losses
 from hand3r_ros.training.losses import absolute_loss, image_loss, translation_loss
 from hand3r_ros.training.roll_out import roll_out
-from hand3r_ros.training.scene_stage import scene_losses
+from hand3r_ros.training.scene_stage import scene_groups, scene_losses, scene_total, taught_maps
 from hand3r_ros.training.sources import hand_model_of, open_clips
 from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage, segments
 from hand3r_ros.training.starting_point import load_streams, starting_network
@@ -29,20 +31,25 @@ class FusionObjective(nn.Module):
         self.network = network
         self.layer = layer
         self.config = config
+        self.maps = taught_maps(network)
 
     def forward(self, clip: list[ClipFrame], memory: SceneState | None) -> Outcome:
         """``memory`` is the recurrent state after the part before."""
         config = self.config
-        predictions, state = roll_out(self.network, clip, config, with_hands=True, state=memory)
+        predictions, state = roll_out(self.network, clip, config, with_hands=True, state=memory, dense=self.maps)
         scene = scene_losses(predictions, clip, config)
         hands = self._hand_losses(predictions, clip)
-        forgetting = scene['points'] + config.weight_pose * scene['pose']
         placing = (
             config.weight_translation * hands['translation']
             + config.weight_absolute * hands['absolute']
             + config.weight_image * hands['image']
         )
-        return Outcome({'total': placing + config.gamma * forgetting, **hands, **scene}, state)
+        total = placing + config.gamma * scene_total(scene, config)
+        if self.network.detection_head is not None:
+            found = clip_detection_losses(self.network, predictions, clip, config)
+            total = total + config.gamma * config.weight_detection * found['total']
+            scene['heat'] = found['heat']
+        return Outcome({'total': total, **hands, **scene}, detached(state))
 
     def _hand_losses(self, predictions: list[Prediction], clip: list[ClipFrame]) -> dict[str, Tensor]:
         """All zero for a clip without hands."""
@@ -76,15 +83,17 @@ def fusion_stage(config: TrainingConfig) -> Stage:
     network = starting_network(config)
     load_streams(network, config)
     network.requires_grad_(False)
-    scene, fusion = list(network.scene.parameters()), []
+    fusion = []
     for part in (network.prompt_encoder, network.translation_head):
         assert part is not None  # presets have fusion
         fusion += list(part.requires_grad_(True).parameters())
-    network.scene.requires_grad_(config.scene_learning_rate > 0.0)
-    clips = open_clips(config)
     groups = [ParameterGroup(fusion, config.learning_rate)]
     if config.scene_learning_rate > 0.0:
-        groups.append(ParameterGroup(scene, config.scene_learning_rate))
+        parts = nn.ModuleDict({'scene': network.scene})
+        if network.detection_head is not None:
+            parts['detection_head'] = network.detection_head
+        groups += scene_groups(parts.requires_grad_(True), config.scene_learning_rate, config)
+    clips = open_clips(config)
     return Stage(
         trained=network,
         objective=FusionObjective(network, HandLayer(hand_model_of(config)), config),

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.hand.camera import project_to_crop
+from hand3r_ros.network.hand.mano_head import ManoParameters
 from hand3r_ros.network.hand.stream import HandStream, HandStreamOutput
 from hand3r_ros.network.rotations import rotation_6d_from_matrix
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.containers import in_float32
 from hand3r_ros.training.datasets import HandBatch
+from hand3r_ros.training.keypoint_lessons import KeypointLesson, keypoint_lesson
 from hand3r_ros.training.losses import hand_shape_loss, reprojection_loss
 from hand3r_ros.training.roll_out import network_precision
 from hand3r_ros.training.sources import HandSource, hand_model_of, open_hands
 from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage
 from hand3r_ros.training.starting_point import starting_network
+from hand3r_ros.training.vote_losses import vote_losses
 
 MEAN_SAMPLES = 4096
 
@@ -49,10 +54,13 @@ def set_grid_positions(stream: HandStream) -> None:
 
 
 def hand_losses(
-    output: HandStreamOutput, layer: HandLayer, batch: HandBatch, config: TrainingConfig
+    output: ManoParameters | HandStreamOutput,
+    layer: HandLayer,
+    batch: HandBatch | KeypointLesson,
+    config: TrainingConfig,
 ) -> dict[str, Tensor]:
     """Losses of one batch by name; ``total`` is their weighted sum."""
-    right = torch.ones(len(batch.crops), dtype=torch.bool, device=batch.crops.device)
+    right = torch.ones(len(batch.rotations), dtype=torch.bool, device=batch.rotations.device)
     predicted = layer(output.rotations, output.betas, right)
     with torch.no_grad():
         truth = layer(batch.rotations, batch.betas, right)
@@ -80,6 +88,14 @@ def hand_losses(
     }
 
 
+@dataclass(frozen=True)
+class HandStep:
+    """What one step sees: crops, and keypoints without pictures for a head that starts from them."""
+
+    hands: HandBatch
+    lesson: KeypointLesson | None = None
+
+
 class HandObjective(nn.Module):
     """Losses of the hand stream on a batch of crops."""
 
@@ -89,26 +105,59 @@ class HandObjective(nn.Module):
         self.layer = layer
         self.config = config
 
-    def forward(self, batch: HandBatch, memory: None) -> Outcome:
+    def forward(self, step: HandStep, memory: None) -> Outcome:
         """Crops have no past: ``memory`` is always None."""
-        with network_precision(self.config.precision, batch.crops.device):
-            output = self.stream(batch.crops)
-        return Outcome(hand_losses(in_float32(output), self.layer, batch, self.config))
+        with network_precision(self.config.precision, step.hands.crops.device):
+            output = self.stream(step.hands.crops)
+        output = in_float32(output)
+        losses = hand_losses(output, self.layer, step.hands, self.config)
+        for extra in (self._vote_losses(output.tokens, step.hands), self._lesson_losses(step.lesson)):
+            losses = {**losses, **extra, 'total': losses['total'] + extra.get('total', 0.0)}
+        return Outcome(losses)
+
+    def _vote_losses(self, tokens: Tensor, hands: HandBatch) -> dict[str, Tensor]:
+        """Of streams whose tokens vote for keypoints."""
+        if self.stream.keypoint_head is None:
+            return {}
+        right = torch.ones(len(tokens), dtype=torch.bool, device=tokens.device)
+        with torch.no_grad():
+            depth = self.layer(hands.rotations, hands.betas, right).keypoints[..., 2:]
+        voted = vote_losses(self.stream.keypoint_head(tokens), torch.cat([hands.keypoints_crop, depth], dim=-1))
+        total = self.config.weight_votes * voted['votes'] + self.config.weight_cells * voted['cells']
+        return {'total': total, **voted}
+
+    def _lesson_losses(self, lesson: KeypointLesson | None) -> dict[str, Tensor]:
+        """Of a MANO head that is told keypoints and shown nothing."""
+        if lesson is None:
+            return {}
+        nothing = lesson.keypoints.new_zeros(len(lesson.keypoints), 1, self.stream.config.width)
+        found = self.stream.mano_head(nothing, lesson.keypoints)
+        losses = hand_losses(in_float32(found), self.layer, lesson, self.config)
+        return {'total': self.config.weight_lesson * losses['total'], 'lesson_mm': losses['mpjpe_mm']}
 
 
 def hand_stage(config: TrainingConfig) -> Stage:
     """The hand stream from nothing, or from the weights in ``config.start_from``."""
     stream = starting_network(config).hand
     dataset = open_hands(config)
+    layer = HandLayer(hand_model_of(config))
     if not config.start_from:
         set_mean_parameters(stream, dataset)
         set_grid_positions(stream)
     stream.backbone.requires_grad_(config.train_backbone)
     trained = [parameter for parameter in stream.parameters() if parameter.requires_grad]
+
+    def draw(generator: torch.Generator) -> list[HandStep]:
+        hands = dataset.batch(config.batch, generator, config.augmentation)
+        if stream.keypoint_head is None:
+            return [HandStep(hands)]
+        rotations, betas = dataset.parameters(config.lesson_hands, generator)
+        return [HandStep(hands, keypoint_lesson(rotations, betas, layer, stream.config.crop_rescale, generator))]
+
     return Stage(
         trained=stream,
         objective=HandObjective(stream, HandLayer(hand_model_of(config)), config),
         groups=[ParameterGroup(trained, config.learning_rate)],
-        draw=lambda generator: [dataset.batch(config.batch, generator, config.augmentation)],
+        draw=draw,
         skipped=dataset.skipped,
     )

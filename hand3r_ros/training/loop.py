@@ -24,7 +24,7 @@ SMOOTHING = 0.98  # of the numbers on the progress bar
 
 
 class NonFiniteLossError(RuntimeError):
-    """A loss became NaN or infinite; the last good checkpoint and the batch were kept."""
+    """A loss, a gradient or a parameter became NaN or infinite; the last good checkpoint and the batch were kept."""
 
 
 class StepBatches(Dataset[list[Any]]):
@@ -64,8 +64,10 @@ class TrainingLoop:
         """Trains to the end.
 
         Raises:
-            NonFiniteLossError: a loss is not finite; the checkpoint on disk is the last good one, the batch is saved.
-            CheckpointError: the checkpoint in ``config.out`` is damaged or of another run.
+            NonFiniteLossError: a loss, gradient or parameter is not finite; the checkpoint on disk is the last good
+                one, the batch is saved.
+            CheckpointError: the checkpoint in ``config.out`` is damaged or of another run, or not the same for all
+                processes.
 
         """
         self._resume()
@@ -76,6 +78,7 @@ class TrainingLoop:
             for batch in meter.waiting_for(self._batches()):
                 meter.add(self._one_step(objective, batch))
                 if self.step_index % self.config.checkpoint_every == 0 or self.step_index == self.config.steps:
+                    self._require_finite_parameters(batch)
                     self._save()
                     self.files.log(self.step_index, meter.numbers())
 
@@ -95,8 +98,17 @@ class TrainingLoop:
 
     def _resume(self) -> None:
         state = self.files.load()
-        if state is None:
-            return
+        if state is not None:
+            self._restore(state)
+        earliest, latest = self.processes.extremes(self.step_index)
+        if earliest != latest:
+            raise CheckpointError(
+                f'process {self.processes.rank} goes on at step {self.step_index}, others at steps {earliest} to '
+                f'{latest}: `out` ({self.config.out}) must be a folder that all machines share'
+            )
+        self.files.begin()
+
+    def _restore(self, state: dict[str, Any]) -> None:
         try:
             self.stage.trained.load_state_dict(state['module'])
             self.optimizer.load_state_dict(state['optimizer'])
@@ -125,26 +137,33 @@ class TrainingLoop:
             waits = contextlib.nullcontext() if last or self.processes.count == 1 else objective.no_sync()  # type: ignore[operator]
             with waits:
                 losses, memory = Outcome(*objective(to_device(segment, self.processes.device), memory))
-                self._require_finite(losses, batch)
+                self._require_finite(losses['total'].detach(), 'loss', batch)
                 (losses['total'] / len(batch)).backward()
             memory = detached(memory)
             for name, value in losses.items():
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach() / len(batch)
-        nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip)
+        self._require_finite(norm, 'norm of the gradients', batch)
         self.optimizer.step()
         self.step_index += 1
         means = self.processes.mean(torch.stack(list(sums.values())))
         return dict(zip(sums, means.tolist(), strict=True))
 
-    def _require_finite(self, losses: dict[str, Tensor], batch: list[Any]) -> None:
-        mine = bool(torch.isfinite(losses['total']))
+    def _require_finite_parameters(self, batch: list[Any]) -> None:
+        numbers = [value for value in self.stage.trained.state_dict().values() if value.is_floating_point()]
+        largest = torch.stack([value.abs().max().float() for value in numbers if value.numel()]).max()  # keeps NaN
+        self._require_finite(largest, 'largest parameter', batch)
+
+    def _require_finite(self, value: Tensor, name: str, batch: list[Any]) -> None:
+        """Stops all processes where a number is not finite in one of them, and keeps that one's batch."""
+        mine = bool(torch.isfinite(value))
         if self.processes.agree(mine):
             return
         where = ''
         if not mine:
             where = f' Its batch is in {self.files.keep_bad_batch(self.step_index, self.processes.rank, batch)}.'
         raise NonFiniteLossError(
-            f'{self.config.stage}: loss is {float(losses["total"].detach())} at step {self.step_index}; the checkpoint '
+            f'{self.config.stage}: the {name} is {float(value)} at step {self.step_index}; the checkpoint '
             f'{self.files.checkpoint} was kept.{where} Lower learning_rate or look at that data.'
         )
 

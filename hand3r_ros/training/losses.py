@@ -5,6 +5,8 @@ All take and return torch tensors; lengths are metres.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -40,11 +42,34 @@ def pointmap_loss(
     return terms[valid].mean() if bool(valid.any()) else terms.sum() * 0.0
 
 
+@dataclass(frozen=True)
+class PointMap:
+    """One predicted map of points and what is true."""
+
+    predicted: Tensor  # [B, H, W, 3] m
+    confidence: Tensor  # [B, H, W] >= 1
+    truth: Tensor  # [B, H, W, 3] m, in the same frame
+    valid: Tensor  # [B, H, W] bool
+
+
+def pointmaps_loss(maps: list[PointMap], scale: Tensor, alpha: float) -> Tensor:
+    """Twice the mean over maps, as CUT3R counts the maps in the own and in the first camera of every view."""
+    losses = [pointmap_loss(one.predicted, one.confidence, one.truth, one.valid, scale, alpha) for one in maps]
+    return 2.0 * torch.stack(losses).mean()
+
+
 def camera_pose_loss(predicted: Tensor, truth: Tensor, scale: Tensor) -> Tensor:
     """|t - t*| / scale + |q - q*|, mean over [B] poses of 7 numbers (translation, quaternion w first and >= 0)."""
     translation = (predicted[:, :3] - truth[:, :3]).norm(dim=-1) / scale
     rotation = (predicted[:, 3:] - truth[:, 3:]).norm(dim=-1)
     return (translation + rotation).mean()
+
+
+def focal_loss(guessed: Tensor | None, truth: Tensor | None, like: Tensor) -> Tensor:
+    """Mean difference of the logarithms of focal lengths of intrinsics [B, 4]; zero where either is not there."""
+    if guessed is None or truth is None:
+        return like * 0.0
+    return (guessed[:, :2].log() - truth[:, :2].log()).abs().mean()
 
 
 def hand_shape_loss(predicted: HandMesh, truth: HandMesh) -> Tensor:

@@ -69,6 +69,14 @@ class Processes:
         torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MIN)
         return bool(flag)
 
+    def extremes(self, value: int) -> tuple[int, int]:
+        """Its smallest and largest value over the processes."""
+        if self.count == 1:
+            return value, value
+        ends = torch.tensor([-value, value], device=self.device)
+        torch.distributed.all_reduce(ends, torch.distributed.ReduceOp.MAX)
+        return -int(ends[0]), int(ends[1])
+
     def mean(self, values: Tensor) -> Tensor:
         """Mean over the processes."""
         if self.count == 1:

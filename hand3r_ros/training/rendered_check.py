@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,8 @@ from tqdm import tqdm
 
 from hand3r_ros.datasets.recognition import DataFormat
 from hand3r_ros.datasets.report import DataReport, SequenceReport
-from hand3r_ros.datasets.samples import DataSetError
-from hand3r_ros.training.rendered_data import RenderedDataLayout
-
-LAYOUT_FILE = 'layout.json'
+from hand3r_ros.training.rendered_data import LAYOUT_FILE, RenderedDataLayout
+from hand3r_ros.training.rendered_rows import impossible
 
 
 def check_rendered(root: Path, deep: bool) -> DataReport:
@@ -23,7 +20,7 @@ def check_rendered(root: Path, deep: bool) -> DataReport:
     Raises:
         DataSetError: the layout file is not one.
     """
-    layout = _read_layout(root / LAYOUT_FILE)
+    layout = RenderedDataLayout.read(root / LAYOUT_FILE)
     report = DataReport('rendered data', root, deep)
     report.notes.append(
         f'split {layout.split}, {layout.frames} frames of {layout.width} x {layout.height} per sequence'
@@ -40,20 +37,13 @@ def check_rendered(root: Path, deep: bool) -> DataReport:
     return report
 
 
-def _read_layout(path: Path) -> RenderedDataLayout:
-    try:
-        return RenderedDataLayout(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise DataSetError(f'{path} is no layout of rendered data: {error}') from error
-
-
 def _open_array(path: Path, shape: tuple[int, ...], dtype: str, report: DataReport) -> NDArray | None:
     if not path.is_file():
         report.missing.append(path.name)
         return None
     try:
         array = np.load(path, mmap_mode='r', allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         report.corrupt.append(f'{path.name}: {error}')
         return None
     if array.shape != shape or array.dtype != np.dtype(dtype):
@@ -71,28 +61,8 @@ def _check_row(arrays: dict[str, NDArray], row: int, layout: RenderedDataLayout,
     if 'hand_valid' in arrays:
         report.hand_labels = int(arrays['hand_valid'][row].any(-1).sum())
     if deep:
-        report.corrupt += _impossible(arrays, row)
+        report.corrupt += [f'{name}: {reason}' for name, reason in impossible(arrays, row)]
     return report
-
-
-def _impossible(arrays: dict[str, NDArray], row: int) -> list[str]:
-    """What a finished sequence cannot hold; an array that was never written is all zeros."""
-    wrong = [
-        f'{name}: values that are not finite'
-        for name, array in arrays.items()
-        if array.dtype.kind == 'f' and not np.isfinite(array[row]).all()
-    ]
-    for name in ('image', 'depth', 'intrinsics', 'T_world_camera'):
-        if name in arrays and not np.asarray(arrays[name][row]).any():
-            wrong.append(f'{name}: all zeros')
-    if 'depth' in arrays and (arrays['depth'][row] < 0.0).any():
-        wrong.append('depth: negative')
-    if not {'hand_valid', 'hand_rotations'} <= arrays.keys():
-        return wrong
-    rotations = arrays['hand_rotations'][row][arrays['hand_valid'][row]]
-    if len(rotations) and np.abs(rotations @ rotations.swapaxes(-1, -2) - np.eye(3)).max() > 1e-3:
-        wrong.append('hand_rotations: no rotations')
-    return wrong
 
 
 RENDERED = DataFormat(

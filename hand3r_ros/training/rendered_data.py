@@ -7,6 +7,7 @@ Hand crops are stored wider than the network's (``CROP_MARGIN``) so that trainin
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hand3r_ros.datasets.samples import DataSetError
+from hand3r_ros.network.config import Hand3RConfig
+
+LAYOUT_FILE = 'layout.json'
 CROP_MARGIN = 1.5  # side of the stored crop over the side of the network's crop
 SLOTS = 2
 
@@ -31,6 +36,32 @@ class RenderedDataLayout:
     crop: int  # side of the network's hand crop in pixels
     rescale: float  # context around hand boxes in the network's crop
 
+    @classmethod
+    def read(cls, path: Path) -> RenderedDataLayout:
+        """The layout in a file.
+
+        Raises:
+            DataSetError: it is none.
+
+        """
+        try:
+            layout = cls(**json.loads(path.read_text()))
+            for field in dataclasses.fields(cls):
+                value = getattr(layout, field.name)
+                is_number = isinstance(value, (int, float) if field.name == 'rescale' else int) and value > 0
+                if not (isinstance(value, str) if field.name == 'split' else is_number):
+                    raise ValueError(f'{field.name} is {value!r}')
+        except (OSError, ValueError, TypeError) as error:
+            raise DataSetError(f'{path} is no layout of rendered data: {error}') from error
+        return layout
+
+    @classmethod
+    def for_network(cls, config: Hand3RConfig, split: str, sequences: int, frames: int) -> RenderedDataLayout:
+        """Sizes that a network takes, of 4:3 images."""
+        width = config.image_long_side
+        height = round(width * 3 / 4) // 16 * 16
+        return cls(split, sequences, frames, height, width, config.hand.crop_size, config.hand.crop_rescale)
+
     @property
     def stored_crop(self) -> int:
         """Side of the stored crop in pixels."""
@@ -45,6 +76,7 @@ class RenderedDataLayout:
             'depth': ((frames, height, width), 'float16'),  # m, 0 = nothing there
             'intrinsics': ((4,), 'float32'),  # fx fy cx cy of the scene image
             'T_world_camera': ((frames, 4, 4), 'float32'),
+            'table_height': ((), 'float32'),  # m above the world's origin
             'hand_valid': ((frames, SLOTS), 'bool'),
             'hand_visible': ((frames, SLOTS), 'float32'),
             'hand_box': ((frames, SLOTS, 4), 'float32'),  # px of the scene image
@@ -68,7 +100,7 @@ class RenderedData:
     @classmethod
     def create(cls, directory: Path, layout: RenderedDataLayout) -> RenderedData:
         """Allocates a new data set, or opens the one already there when its layout is the same."""
-        file = directory / 'layout.json'
+        file = directory / LAYOUT_FILE
         if file.exists():
             existing = cls.open(directory, writable=True)
             if existing.layout != layout:
@@ -88,15 +120,47 @@ class RenderedData:
 
         Raises:
             FileNotFoundError: when ``directory`` holds no data set.
+            DataSetError: the layout or an array is missing, damaged or of another version.
+
         """
-        file = directory / 'layout.json'
+        file = directory / LAYOUT_FILE
         if not file.exists():
             raise FileNotFoundError(f'{directory} holds no rendered data: make it with `hand3r render {directory}`')
-        layout = RenderedDataLayout(**json.loads(file.read_text()))
-        mode: Literal['r+', 'r'] = 'r+' if writable else 'r'
-        arrays = {name: np.load(directory / f'{name}.npy', mmap_mode=mode) for name in layout.shapes()}
+        layout = RenderedDataLayout.read(file)
+        arrays = {
+            name: _open_array(directory / f'{name}.npy', (layout.sequences, *shape), dtype, writable)
+            for name, (shape, dtype) in layout.shapes().items()
+        }
         return cls(directory, layout, arrays)
+
+    @classmethod
+    def in_memory(cls, name: str, layout: RenderedDataLayout) -> RenderedData:
+        """An empty data set without files; ``name`` is what messages call it."""
+        arrays = {
+            array: np.zeros((layout.sequences, *shape), dtype) for array, (shape, dtype) in layout.shapes().items()
+        }
+        return cls(Path(name), layout, arrays)
 
     def finished_rows(self) -> NDArray[np.intp]:
         """Indices of the sequences that were rendered completely."""
         return np.flatnonzero(self.arrays['done'])
+
+
+def _open_array(path: Path, shape: tuple[int, ...], dtype: str, writable: bool) -> NDArray:
+    """A memory map of a file of known size; opened for reading first, because writing would lengthen a short file."""
+    if not path.is_file():
+        raise DataSetError(
+            f'{path} is missing: {path.parent} was rendered with an older version or copied in part: render again'
+        )
+    modes: tuple[Literal['r', 'r+'], ...] = ('r', 'r+') if writable else ('r',)
+    for mode in modes:
+        try:
+            array: NDArray = np.load(path, mmap_mode=mode, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataSetError(f'{path} is damaged ({error}): render again') from error
+        if array.shape != shape or array.dtype != np.dtype(dtype):
+            raise DataSetError(
+                f'{path} is {array.dtype} {array.shape}, {LAYOUT_FILE} says {dtype} {shape}: '
+                f'{path.parent} was rendered with another version: render again'
+            )
+    return array

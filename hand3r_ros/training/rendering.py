@@ -6,7 +6,6 @@ import multiprocessing
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -14,13 +13,15 @@ from tqdm import tqdm
 from hand3r_ros.hand_model.mirror import mirror_rotations
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.hand.crop import hand_crop
+from hand3r_ros.online.preparation import ImageGeometry, nearest_depth, resize_and_crop
+from hand3r_ros.synthetic.hands import HandMotion
 from hand3r_ros.synthetic.sequence import HandTruth, RenderedFrame, SceneConfig, Sequence
 from hand3r_ros.synthetic.splits import sequence_seed
 from hand3r_ros.training.datasets import IMAGE_MEAN, IMAGE_STD
 from hand3r_ros.training.rendered_data import CROP_MARGIN, RenderedData, RenderedDataLayout
 
-OVERSAMPLING = 2  # sequences are drawn this much larger than the scene image, then shrunk; hand crops see the full size
-FRAMES_PER_SECOND = 4.0  # low, so that a clip of a few frames holds visible camera motion
+CAMERA_SCALE = 10 / 7  # width of the camera's image over that of the scene image: 320 pixels for preset tiny
+FRAMES_PER_SECOND = 2.0  # low, so that a clip of a few frames holds visible camera motion
 
 
 @dataclass(frozen=True)
@@ -44,45 +45,68 @@ def render_dataset(directory: Path, layout: RenderedDataLayout, processes: int) 
 
 def render_row(job: RenderingJob) -> None:
     """Draws one sequence and marks its row as done."""
-    data = RenderedData.open(job.directory, writable=True)
-    layout, arrays = data.layout, data.arrays
-    config = SceneConfig(
-        width=layout.width * OVERSAMPLING,
-        height=layout.height * OVERSAMPLING,
+    draw_sequence(RenderedData.open(job.directory, writable=True), job.row, job.row)
+
+
+def scene_config(layout: RenderedDataLayout, number: int) -> SceneConfig:
+    """Size and content of sequence ``number`` of a split."""
+    geometry = camera_geometry(layout)
+    return SceneConfig(
+        width=geometry.source_width,
+        height=geometry.source_height,
         frames=layout.frames,
         fps=FRAMES_PER_SECOND,
-        hands='both' if job.row % 2 else 'mixed',  # scenes without hands teach the hand stream nothing
+        hands='both' if number % 2 else 'mixed',  # scenes without hands teach the hand stream nothing
     )
-    sequence = Sequence(sequence_seed(layout.split, job.row), config)
+
+
+def draw_sequence(data: RenderedData, row: int, number: int) -> None:
+    """Draws sequence ``number`` of the split of ``data`` into a row and marks it as done."""
+    layout, arrays = data.layout, data.arrays
+    geometry = camera_geometry(layout)
+    sequence = Sequence(sequence_seed(layout.split, number), scene_config(layout, number))
+    camera = geometry.intrinsics_to_network(sequence.intrinsics)
+    arrays['intrinsics'][row] = (camera.fx, camera.fy, camera.cx, camera.cy)
+    arrays['table_height'][row] = sequence.table_height
     for index in range(layout.frames):
         frame = sequence.frame(index)
-        if index == 0:
-            small = frame.intrinsics.resized(layout.width, layout.height)
-            arrays['intrinsics'][job.row] = (small.fx, small.fy, small.cx, small.cy)
-        arrays['image'][job.row, index] = cv2.resize(
-            frame.image, (layout.width, layout.height), interpolation=cv2.INTER_AREA
-        )
-        arrays['depth'][job.row, index] = shrink_depth(frame.depth)
-        arrays['T_world_camera'][job.row, index] = frame.T_world_camera
+        arrays['image'][row, index] = resize_and_crop(frame.image, geometry)
+        arrays['depth'][row, index] = nearest_depth(frame.depth, geometry)
+        arrays['T_world_camera'][row, index] = frame.T_world_camera
         for hand in frame.hands:
-            write_hand(data, job.row, index, frame, hand)
-    arrays['done'][job.row] = True
-    for array in arrays.values():
-        array.flush()  # type: ignore[attr-defined]
+            write_hand(data, row, index, frame, hand, geometry)
+    arrays['done'][row] = True
 
 
-def shrink_depth(depth: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Half-size depth: the mean of each 2 x 2 block where it is one surface, its nearest pixel across an edge."""
-    height, width = depth.shape
-    blocks = depth.reshape(height // 2, 2, width // 2, 2).transpose(0, 2, 1, 3).reshape(height // 2, width // 2, 4)
-    known = np.where(blocks > 0.0, blocks, np.inf)
-    nearest = known.min(-1)
-    one_surface = blocks.max(-1) < 1.05 * nearest
-    depth_small = np.where(one_surface & (blocks.min(-1) > 0.0), blocks.mean(-1), nearest)
-    return np.where(np.isfinite(depth_small), depth_small, 0.0).astype(np.float32)
+def camera_rotations(sequence: Sequence, motion: HandMotion) -> NDArray[np.float64]:
+    """(T, 16, 3, 3) rotations of a hand of the plan as rows hold them: right-looking, orientation to camera axes."""
+    rotations = motion.rotations.copy()
+    is_right = motion.side == HandSide.RIGHT
+    if not is_right:
+        rotations = mirror_rotations(rotations)
+    rotations[:, 0] = sequence.T_world_camera[:, :3, :3].swapaxes(-1, -2) @ rotations[:, 0]
+    return rotations if is_right else mirror_rotations(rotations)
 
 
-def write_hand(data: RenderedData, row: int, index: int, frame: RenderedFrame, hand: HandTruth) -> None:
+def camera_geometry(layout: RenderedDataLayout) -> ImageGeometry:
+    """How the camera's images become the network's: as on the robot, from 4:3 images of ordinary size.
+
+    Raises:
+        ValueError: the layout is not what a 4:3 image becomes.
+
+    """
+    width = round(layout.width * CAMERA_SCALE)
+    geometry = ImageGeometry.for_image(width, round(width * 3 / 4), layout.width)
+    if (geometry.width, geometry.height) != (layout.width, layout.height):
+        raise ValueError(
+            f'a 4:3 image becomes {geometry.width} x {geometry.height} pixels, not {layout.width} x {layout.height}'
+        )
+    return geometry
+
+
+def write_hand(
+    data: RenderedData, row: int, index: int, frame: RenderedFrame, hand: HandTruth, geometry: ImageGeometry
+) -> None:
     """Stores one hand in the slot of its side, right-looking."""
     arrays, layout = data.arrays, data.layout
     is_right = hand.side == HandSide.RIGHT
@@ -100,6 +124,6 @@ def write_hand(data: RenderedData, row: int, index: int, frame: RenderedFrame, h
     arrays['hand_betas'][where] = hand.betas
     arrays['hand_wrist'][where] = hand.wrist_camera
     arrays['hand_keypoints'][where] = hand.keypoints_camera
-    arrays['hand_box'][where] = (np.asarray(hand.box) + 0.5) / OVERSAMPLING - 0.5
+    arrays['hand_box'][where] = geometry.boxes_to_network(hand.box)
     arrays['hand_visible'][where] = hand.visible_fraction
     arrays['hand_valid'][where] = True

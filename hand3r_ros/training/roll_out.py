@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from hand3r_ros.network.hand3r import Hand3R
+from hand3r_ros.network.scene.encoder import SceneTokens
 from hand3r_ros.network.types import Frame, HandBoxes, Prediction, SceneState
+from hand3r_ros.training.clips import ClipFrame
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.containers import in_float32
-from hand3r_ros.training.datasets import ClipFrame
 
 
 def roll_out(
@@ -20,18 +22,22 @@ def roll_out(
     config: TrainingConfig,
     with_hands: bool,
     state: SceneState | None = None,
+    dense: frozenset[str] = frozenset(),
 ) -> tuple[list[Prediction], SceneState]:
-    """Predictions of all time steps in float32, and the state after them.
+    """Predictions of all time steps in float32 with the optional maps in ``dense``, and the state after them.
 
-    With ``config.checkpoint_activations`` every frame is computed again on the way back, so that memory holds the
+    Networks that take the camera are told it, but for a share ``config.camera_hidden`` of the clips. With
+    ``config.checkpoint_activations`` every frame is computed again on the way back, so that memory holds the
     activations of one frame instead of all.
     """
     if state is None:
         state = network.init_state(len(clip[0].image))
+    cameras = _told_cameras(network, clip, config)
+    encoded = [None] * len(clip) if config.checkpoint_activations else _encoded(network, clip, config.precision)
     predictions = []
-    for frame in clip:
+    for frame, intrinsics, tokens in zip(clip, cameras, encoded, strict=True):
         boxes = frame.hands if with_hands else HandBoxes.empty(network.config.hand.crop_size, frame.image.device)
-        arguments = (network, state, frame, boxes, config.precision)
+        arguments = (network, state, Frame(frame.image, intrinsics=intrinsics), boxes, tokens, config.precision, dense)
         if config.checkpoint_activations:
             state, prediction = checkpoint(_step, *arguments, use_reentrant=False)
         else:
@@ -40,11 +46,37 @@ def roll_out(
     return predictions, state
 
 
+def _told_cameras(network: Hand3R, clip: Sequence[ClipFrame], config: TrainingConfig) -> list[Tensor | None]:
+    """Intrinsics of every time step, or None for all: then the network has to guess."""
+    hidden = bool(torch.rand(()) < config.camera_hidden)
+    if hidden or not network.config.scene.takes_camera:
+        return [None] * len(clip)
+    return [frame.intrinsics for frame in clip]
+
+
+def _encoded(network: Hand3R, clip: Sequence[ClipFrame], precision: str) -> list[SceneTokens | None]:
+    """Scene tokens of every time step; they need no state, and one large batch is faster than many small ones."""
+    images = torch.cat([frame.image for frame in clip])
+    with network_precision(precision, images.device):
+        scene = network.encode_scene(Frame(images))
+    batch = len(clip[0].image)
+    return [
+        scene._replace(tokens=tokens, positions=positions)
+        for tokens, positions in zip(scene.tokens.split(batch), scene.positions.split(batch), strict=True)
+    ]
+
+
 def _step(
-    network: Hand3R, state: SceneState, frame: ClipFrame, boxes: HandBoxes, precision: str
+    network: Hand3R,
+    state: SceneState,
+    frame: Frame,
+    boxes: HandBoxes,
+    tokens: SceneTokens | None,
+    precision: str,
+    dense: frozenset[str],
 ) -> tuple[SceneState, Prediction]:
     with network_precision(precision, frame.image.device):
-        state, prediction = network.step(state, Frame(frame.image), boxes)
+        state, prediction = network.step(state, frame, boxes, dense, tokens)
     return in_float32(state), in_float32(prediction)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
 
-from hand3r_ros.network.checkpoints import load_network
+from hand3r_ros.network.checkpoints import WeightsError, load_network
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.detector_stage import (
+    check_weights_name,
     check_weights_names,
     detector_stage,
     network_with_new_head,
@@ -55,11 +57,32 @@ def run_training(config: TrainingConfig, weights: Path | None = None, output: Pa
 
 
 def _run_fusion(config: TrainingConfig, processes: Processes, weights: Path | None) -> None:
+    if weights is not None:
+        _check_fusion_file(config, weights)
     stage: Stage = fusion_stage(config)
-    TrainingLoop(config, stage, processes).run()
-    if weights is not None and processes.chief:
-        assert isinstance(stage.objective, FusionObjective)
-        save_fusion(stage.objective.network.cpu(), config, weights)
+    loop = TrainingLoop(config, stage, processes)
+    loop.run()
+    if not processes.chief:
+        return
+    if weights is None:
+        print(
+            f'only the checkpoint {loop.files.checkpoint} was written: run the same command again with '
+            f'--weights FOLDER/{config.preset}.safetensors for the weights that the node loads'
+        )
+        return
+    assert isinstance(stage.objective, FusionObjective)
+    save_fusion(stage.objective.network.cpu(), config, weights)
+
+
+def _check_fusion_file(config: TrainingConfig, weights: Path) -> None:
+    """Raises before hours of training what would fail after them."""
+    check_weights_name(config, weights)
+    try:
+        weights.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(f'the folder {weights.parent} cannot be made ({error}): name another one') from error
+    if weights.is_dir() or not os.access(weights.parent, os.W_OK):
+        raise WeightsError(f'{weights} cannot be written: name a file in a folder of yours')
 
 
 def _run_detector(config: TrainingConfig, processes: Processes, weights: Path | None, output: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""The files of a run: configuration, checkpoint, log, TensorBoard curves and, after a bad loss, the batch it came from.
+"""The files of a run: configuration, checkpoint, log, TensorBoard curves, and batches whose numbers are not finite.
 
 All lie in ``<out>/<stage>``. The checkpoint appears completely or not at all, and is read without executing anything.
 """
@@ -29,7 +29,7 @@ class RunFiles:
         """Opens the folder of the run.
 
         Args:
-            config: which run; it is saved beside the checkpoint.
+            config: which run.
             write: False in all but one process of a distributed run.
 
         """
@@ -39,7 +39,11 @@ class RunFiles:
         self._curves = None
         if write:
             self.directory.mkdir(parents=True, exist_ok=True)
-            config.save(self.directory / 'config.yaml')
+
+    def begin(self) -> None:
+        """Saves the configuration and opens the curves, once the checkpoint that lies there has been accepted."""
+        if self._write:
+            self.config.save(self.directory / 'config.yaml')
             self._curves = _tensorboard(self.directory / 'tensorboard')
 
     @property
@@ -85,7 +89,7 @@ class RunFiles:
             self._curves.flush()
 
     def keep_bad_batch(self, step: int, rank: int, batch: Any) -> Path:
-        """Saves the batch of a loss that is not finite, as plain dictionaries of tensors."""
+        """Saves a batch that gave numbers that are not finite, as plain dictionaries of tensors."""
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / f'bad_batch_{step}_{rank}.pt'
         torch.save({'step': step, 'batch': as_plain(batch)}, path)

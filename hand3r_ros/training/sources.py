@@ -1,4 +1,4 @@
-"""Where training batches come from: a folder is recognised and opened as rendered data, DexYCB or HOI4D."""
+"""Where training batches come from: a folder (rendered data, DexYCB or HOI4D) or scenes that are drawn on the way."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ from hand3r_ros.datasets.samples import AnnotatedSequence, DataSetError, SkipLog
 from hand3r_ros.hand_model.data import OPEN_HAND, HandModelData, load_mano, load_open_hand
 from hand3r_ros.network.presets import preset
 from hand3r_ros.training.annotated_batches import AnnotatedClipDataset, AnnotatedHandDataset
+from hand3r_ros.training.clips import ClipFrame
 from hand3r_ros.training.config import TrainingConfig
-from hand3r_ros.training.datasets import ClipDataset, ClipFrame, HandBatch, HandDataset
+from hand3r_ros.training.datasets import ClipDataset, HandBatch, HandDataset
+from hand3r_ros.training.detection_data import DetectionBatch, DetectionDataset
 from hand3r_ros.training.rendered_check import RENDERED
 from hand3r_ros.training.rendered_data import RenderedData
+from hand3r_ros.training.streamed_scenes import StreamedClips, StreamedHands, StreamedImages, StreamedScenes, is_stream
 
 ALL_FORMATS: tuple[DataFormat, ...] = (RENDERED, *PUBLIC_FORMATS)
 DEFAULT_SPLITS = {'DexYCB': 's0/train', 'HOI4D': 'train'}
@@ -62,6 +65,18 @@ class ClipSource(Protocol):
         """The time steps of ``size`` random clips."""
 
 
+class ImageSource(Protocol):
+    """Random images with the boxes of their hands."""
+
+    skipped: SkipLog
+
+    def __len__(self) -> int:
+        """Images."""
+
+    def batch(self, size: int, generator: torch.Generator, augment: bool = True) -> DetectionBatch:
+        """``size`` random images."""
+
+
 def hand_model_of(config: TrainingConfig) -> HandModelData:
     """The hand model that ``config.hand_model`` names: 'open_hand', or the file or folder of MANO_RIGHT.
 
@@ -72,11 +87,13 @@ def hand_model_of(config: TrainingConfig) -> HandModelData:
 
 
 def open_hands(config: TrainingConfig) -> HandSource:
-    """Crops from the folder ``config.data``.
+    """Crops from the folder or stream ``config.data``.
 
     Raises:
-        DataSetError: the folder is no data set, or does not go with the hand model or split of ``config``.
+        DataSetError: it is no data set, or does not go with the hand model or split of ``config``.
     """
+    if is_stream(config.data):
+        return StreamedHands(StreamedScenes.named_by(config))
     data_format = recognise(Path(config.data), ALL_FORMATS)
     if data_format is RENDERED:
         return HandDataset(_rendered(config))
@@ -85,16 +102,30 @@ def open_hands(config: TrainingConfig) -> HandSource:
 
 
 def open_clips(config: TrainingConfig) -> ClipSource:
-    """Clips from the folder ``config.data``.
+    """Clips from the folder or stream ``config.data``.
 
     Raises:
-        DataSetError: the folder is no data set, or does not go with the hand model or split of ``config``.
+        DataSetError: it is no data set, or does not go with the hand model or split of ``config``.
     """
+    if is_stream(config.data):
+        return StreamedClips(StreamedScenes.named_by(config), config.clip_frames)
     data_format = recognise(Path(config.data), ALL_FORMATS)
     if data_format is RENDERED:
         return ClipDataset(_rendered(config), config.clip_frames)
     sequences, skipped, _ = _annotated(config, data_format)
     return AnnotatedClipDataset(sequences, preset(config.preset), config.clip_frames, skipped)
+
+
+def open_images(config: TrainingConfig) -> ImageSource:
+    """Images from the folder of rendered data or stream ``config.data``.
+
+    Raises:
+        DataSetError: it is damaged, or does not go with the hand model or split of ``config``.
+        FileNotFoundError: it holds no rendered data.
+    """
+    if is_stream(config.data):
+        return StreamedImages(StreamedScenes.named_by(config), config.smallest_visible)
+    return DetectionDataset(RenderedData.open(Path(config.data)), config.smallest_visible)
 
 
 @contextmanager

@@ -18,7 +18,9 @@ class Outcome(NamedTuple):
     """What an objective makes of one segment."""
 
     losses: dict[str, Tensor]  # scalars by name; ``total`` is minimised, the others are reported
-    memory: Any = None  # goes into the next segment of the batch, without its history
+    # Goes into the next segment of the batch. Return it ``detached``: DistributedDataParallel takes every parameter in
+    # the history of what an objective returns for one whose gradient will come.
+    memory: Any = None
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from hand3r_ros.hand_model.data import require_same_hand_model
 from hand3r_ros.network.checkpoints import load_network
 from hand3r_ros.network.hand3r import Hand3R
-from hand3r_ros.network.presets import preset
+from hand3r_ros.network.presets import preset, with_detection_head
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.run_files import CheckpointError, read_checkpoint
 from hand3r_ros.training.sources import hand_model_of
@@ -25,7 +26,8 @@ def starting_network(config: TrainingConfig) -> Hand3R:
 
     """
     torch.manual_seed(config.seed)
-    network = Hand3R(preset(config.preset))
+    finds_hands = config.weight_detection > 0.0 and config.stage in ('scene', 'fusion')
+    network = Hand3R(with_detection_head(config.preset) if finds_hands else preset(config.preset))
     if not config.start_from:
         return network
     path = Path(config.start_from)
@@ -50,14 +52,32 @@ def load_streams(network: Hand3R, config: TrainingConfig) -> None:
         CheckpointError: a checkpoint is damaged or of another preset.
 
     """
-    for stage, stream in (('scene', network.scene), ('hand', network.hand)):
+    loaders = {'scene': _load_scene, 'hand': _load_hand}
+    for stage, load in loaders.items():
         file = Path(config.out) / stage / 'checkpoint.pt'
         if file.exists():
+            module = read_checkpoint(file)['module']
             try:
-                stream.load_state_dict(read_checkpoint(file)['module'])
+                load(network, module)
             except RuntimeError as error:
                 raise CheckpointError(f'{file} does not fit preset {config.preset!r}: {str(error)[:200]}') from error
         elif not config.start_from:
             raise FileNotFoundError(
                 f'{file} is missing: train the stage {stage!r} first (`hand3r train {stage}`), or give start_from='
             )
+
+
+def _load_hand(network: Hand3R, module: dict[str, Tensor]) -> None:
+    network.hand.load_state_dict(module)
+
+
+def _load_scene(network: Hand3R, module: dict[str, Tensor]) -> None:
+    """The scene stream of ``SceneLearner``, and its detection head where both have one."""
+    network.scene.load_state_dict(_part(module, 'scene.'))
+    head = _part(module, 'detection_head.')
+    if network.detection_head is not None and head:
+        network.detection_head.load_state_dict(head)
+
+
+def _part(module: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: value for name, value in module.items() if name.startswith(prefix)}

@@ -1,10 +1,12 @@
-"""A stage small enough to train in milliseconds: a linear map that has to learn a sum."""
+"""A stage small enough to train in milliseconds, a linear map that has to learn a sum; and a small clip of noise."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
+from hand3r_ros.network.types import HandBoxes
+from hand3r_ros.training.clips import ClipFrame
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage
 
@@ -39,3 +41,24 @@ def sum_stage(config: TrainingConfig, seed: int = 0, parts: int = 1) -> Stage:
         return list(torch.randn(config.batch, 4, generator=generator).chunk(parts))
 
     return Stage(objective.map, objective, [ParameterGroup(list(objective.map.parameters()), 1e-2)], draw)
+
+
+def clip(count: int = 2, batch: int = 2) -> list[ClipFrame]:
+    """``count`` frames of 32 x 48 pixels without hands, for preset tiny."""
+    generator = torch.Generator().manual_seed(1)
+    pose = torch.tensor([[0.0, 0, 0, 1, 0, 0, 0]]).expand(batch, -1)
+    camera = torch.tensor([[60.0, 60.0, 24.0, 16.0]]).expand(batch, -1)
+    return [
+        ClipFrame(
+            torch.rand(batch, 3, 32, 48, generator=generator) * 2.0 - 1.0,
+            torch.ones(batch, 32, 48, 3),
+            torch.ones(batch, 32, 48, dtype=torch.bool),
+            pose,
+            HandBoxes.empty(128),
+            torch.zeros(0, 3),
+            torch.zeros(0, 21, 3),
+            intrinsics=camera,
+            T_table_camera=torch.eye(4)[None, :3].expand(batch, -1, -1),
+        )
+        for _ in range(count)
+    ]

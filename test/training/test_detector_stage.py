@@ -198,6 +198,18 @@ def test_the_stage_adds_the_head_and_leaves_the_rest_alone(squares, tmp_path, mo
     assert after.detect(Frame(image), after.encode_scene(Frame(image))).logits.isfinite().all()
 
 
+def test_bfloat16_runs_the_network_and_leaves_losses_in_float32(squares):
+    network, batch = network_with_new_head(small_network(), 'tiny'), DetectionDataset(squares).batch(4, seeded())
+    exact = detection_losses(network, batch, TrainingConfig('detector'))
+    rough = detection_losses(network, batch, TrainingConfig('detector', precision='bfloat16'))
+    assert rough['total'].dtype == torch.float32
+    assert 0.0 < float((exact['total'] - rough['total']).detach().abs()) < 0.05 * float(exact['total'].detach())
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
 def test_wrong_files_are_refused_before_anything_is_trained(squares, tmp_path):
     config = TrainingConfig('detector', data=str(squares.directory), out=str(tmp_path / 'out'))
     with pytest.raises(ValueError, match='must be named'):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from fitting import configuration, sum_stage
 
+from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.loop import NonFiniteLossError, TrainingLoop
 from hand3r_ros.training.run_files import CheckpointError
 
@@ -77,6 +78,42 @@ def test_a_bad_loss_stops_and_keeps_checkpoint_and_batch(tmp_path):
     assert kept['batch'][0].isnan().all()
 
 
+def breaking_at(loop, stage, step, damage):
+    """The stage with ``damage`` done to its parameter when the batch of a step is drawn."""
+
+    def draw(generator):
+        if loop.step_index == step:
+            damage(stage.trained.weight)
+        return stage.draw(generator)
+
+    return dataclasses.replace(stage, draw=draw)
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_step(tmp_path):
+    config = configuration(tmp_path)
+    stage = sum_stage(config)
+    loop = TrainingLoop(config, stage)
+    loop.stage = breaking_at(loop, stage, 7, lambda weight: weight.register_hook(lambda gradient: gradient / 0.0))
+    with pytest.raises(NonFiniteLossError, match=r'norm of the gradients is (inf|nan) at step 7.*bad_batch_7_0\.pt'):
+        loop.run()
+    assert torch.isfinite(stage.trained.weight).all()
+    assert torch.load(loop.files.checkpoint, weights_only=True)['step'] == 5
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_a_parameter_that_is_not_finite_is_never_saved(tmp_path, value):
+    config = configuration(tmp_path)
+    stage = sum_stage(config)
+    stage.trained.register_buffer('unused', torch.zeros(2))
+    loop = TrainingLoop(config, stage)
+    loop.stage = breaking_at(loop, stage, 7, lambda _: stage.trained.unused.fill_(value))
+    with pytest.raises(NonFiniteLossError, match=r'largest parameter is (inf|nan) at step 10'):
+        loop.run()
+    state = torch.load(loop.files.checkpoint, weights_only=True)
+    assert state['step'] == 5
+    assert torch.isfinite(state['module']['unused']).all()
+
+
 def test_the_log_holds_losses_speed_and_the_wait_for_data(tmp_path):
     config = configuration(tmp_path)
     TrainingLoop(config, sum_stage(config)).run()
@@ -98,9 +135,11 @@ def test_curves_are_written_for_tensorboard(tmp_path):
 def test_a_checkpoint_of_another_preset_is_refused(tmp_path):
     config = configuration(tmp_path)
     TrainingLoop(config, sum_stage(config)).run()
+    before = (tmp_path / 'hand' / 'config.yaml').read_text()
     other = dataclasses.replace(config, preset='full')
     with pytest.raises(CheckpointError, match=r"preset 'tiny'.*'full'.*out="):
         TrainingLoop(other, sum_stage(other)).run()
+    assert (tmp_path / 'hand' / 'config.yaml').read_text() == before  # still that of the checkpoint beside it
 
 
 def test_a_checkpoint_of_other_sizes_is_refused(tmp_path):
@@ -108,8 +147,10 @@ def test_a_checkpoint_of_other_sizes_is_refused(tmp_path):
     TrainingLoop(config, sum_stage(config)).run()
     stage = sum_stage(config)
     wider = torch.nn.Linear(5, 1)
+    other = dataclasses.replace(config, batch=4)
     with pytest.raises(CheckpointError, match='another size'):
-        TrainingLoop(config, dataclasses.replace(stage, trained=wider)).run()
+        TrainingLoop(other, dataclasses.replace(stage, trained=wider)).run()
+    assert TrainingConfig.load(tmp_path / 'hand' / 'config.yaml', 'hand') == config
 
 
 @pytest.mark.parametrize('content', [b'', b'not a checkpoint', b'PK\x03\x04 cut off'])

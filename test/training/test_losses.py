@@ -1,12 +1,19 @@
 """The scene losses equal the published ones on their golden evaluation."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from hand3r_ros.training.losses import camera_pose_loss, pointmap_loss, scene_scale
+from hand3r_ros.network.pose import pose_from_matrix
+from hand3r_ros.network.types import HandBoxes, HandPrediction, Prediction, ScenePrediction
+from hand3r_ros.training.clips import ClipFrame
+from hand3r_ros.training.config import TrainingConfig
+from hand3r_ros.training.containers import map_tensors
+from hand3r_ros.training.losses import PointMap, camera_pose_loss, pointmap_loss, pointmaps_loss, scene_scale
+from hand3r_ros.training.scene_stage import pointmaps, scene_losses
 
 GOLDEN = Path(__file__).parents[3] / 'shared' / 'reference' / 'golden_cut3r' / 'losses.npz'
 VIEWS = range(4)
@@ -62,6 +69,60 @@ def test_the_pose_loss_equals_the_golden_one_for_metric_samples(golden):
             dim=-1
         )
         torch.testing.assert_close(loss, reference.mean(), atol=2e-5, rtol=2e-5)
+
+
+SKY_DISTANCE = 2.0  # what CUT3R counts for a pixel of the sky, which our data sets do not have
+
+
+def golden_map(golden, view, name):
+    """The normalised map of a view: ``self`` or ``cross``; pixels of the sky as if they were wrong by a constant."""
+    predicted, truth = golden[f'out/pr_{name}{view}'], golden[f'out/gt_{name}{view}']
+    sky = golden[f'gt{view}/sky_mask']
+    wrong = truth + torch.tensor([SKY_DISTANCE, 0.0, 0.0])
+    confidence = golden[f'pred{view}/conf_self' if name == 'self' else f'pred{view}/conf']
+    predicted = torch.where(sky[..., None], wrong, predicted)
+    return PointMap(predicted, confidence, truth, golden[f'gt{view}/valid_mask'] | sky)
+
+
+def test_every_point_loss_and_their_total_equal_the_golden_ones(golden):
+    unit = torch.ones(3)
+    maps = {(view, name): golden_map(golden, view, name) for view in VIEWS for name in ('self', 'cross')}
+    for (view, name), one in maps.items():
+        loss = pointmap_loss(one.predicted, one.confidence, one.truth, one.valid, unit, 0.2)
+        expected = golden[f'out/conf_loss_self{view}' if name == 'self' else f'out/conf_loss{view}']
+        torch.testing.assert_close(loss, expected, atol=2e-6, rtol=2e-6)
+    total = pointmaps_loss(list(maps.values()), unit, 0.2) + golden['out/pose_loss']
+    torch.testing.assert_close(total, golden['out/conf_loss_total'], atol=5e-6, rtol=2e-6)
+
+
+def test_maps_in_both_cameras_are_made_and_scaled_as_in_the_golden_data(golden):
+    """From raw predictions and camera paths; the sample without metric truth is left out."""
+    metric = golden['gt0/is_metric']
+    clip, scenes = [], []
+    for view in VIEWS:
+        T_first_camera = torch.linalg.inv(golden['gt0/camera_pose']) @ golden[f'gt{view}/camera_pose']
+        valid, points = golden[f'gt{view}/valid_mask'], truth_in_own_camera(golden, view)
+        none = torch.zeros(0, 3)
+        frame = ClipFrame(points, points, valid, pose_from_matrix(T_first_camera), HandBoxes.empty(8), none, none)
+        names = ('pts3d_in_self_view', 'conf_self', 'camera_pose', 'rgb', 'rgb', 'pts3d_in_other_view', 'conf')
+        clip.append(map_tensors(frame, lambda tensor: tensor[metric] if len(tensor) == 3 else tensor))
+        scenes.append(ScenePrediction(*(golden[f'pred{view}/{name}'][metric] for name in names)))
+    for view, (scene, frame) in enumerate(zip(scenes, clip, strict=True)):
+        for one, name in zip(pointmaps(scene, frame), ('self', 'cross'), strict=True):
+            scale = golden_scale(golden)[metric][:, None, None, None]
+            torch.testing.assert_close(
+                (one.truth / scale)[one.valid], golden[f'out/gt_{name}{view}'][metric][one.valid], atol=5e-5, rtol=5e-5
+            )
+            torch.testing.assert_close(
+                one.predicted / scale, golden[f'out/pr_{name}{view}'][metric], atol=5e-5, rtol=5e-5
+            )
+    hands = HandPrediction(none, none, none, None)
+    losses = scene_losses([Prediction(scene, hands) for scene in scenes], clip, TrainingConfig('scene'))
+    kept = [golden_map(golden, view, name) for view in VIEWS for name in ('self', 'cross')]
+    kept = [map_tensors(one, lambda tensor: tensor[metric]) for one in kept]
+    valid = [golden[f'gt{view}/valid_mask'][metric] for view in VIEWS for _ in range(2)]
+    kept = [dataclasses.replace(one, valid=mask) for one, mask in zip(kept, valid, strict=True)]
+    torch.testing.assert_close(losses['points'], pointmaps_loss(kept, torch.ones(2), 0.2), atol=5e-5, rtol=5e-5)
 
 
 def test_a_perfect_prediction_costs_only_the_confidence_term():

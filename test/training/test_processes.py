@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import torch
-from fitting import SumObjective, configuration
+from fitting import SumObjective, configuration, sum_stage
+
+from hand3r_ros.training.loop import TrainingLoop
 
 SCRIPT = """
 import sys
@@ -35,10 +37,46 @@ if processes.chief:
 processes.leave()
 """
 
+TRUNCATED = """
+import sys
+sys.path.insert(0, {folder!r})
+import dataclasses, torch
+from fitting import clip, configuration
+from hand3r_ros.network.hand3r import Hand3R
+from hand3r_ros.network.presets import preset
+from hand3r_ros.training.loop import TrainingLoop
+from hand3r_ros.training.processes import Processes
+from hand3r_ros.training.scene_stage import SceneLearner, SceneObjective
+from hand3r_ros.training.stage import ParameterGroup, Stage, segments
 
-def run_two(tmp_path, bad=False):
+torch.set_num_threads(1)
+config = dataclasses.replace(configuration({out!r}, steps=2, clip_frames=2, truncate_frames=1), stage='scene')
+torch.manual_seed(0)
+network = Hand3R(preset('tiny'))
+learner = SceneLearner(network)
+groups = [ParameterGroup([p for p in learner.parameters() if p.requires_grad], 1e-4)]
+draw = lambda generator: segments(clip(2, 1), config.truncate_frames)
+processes = Processes.join('cpu')
+TrainingLoop(config, Stage(learner, SceneObjective(network, learner, config), groups, draw), processes).run()
+processes.leave()
+"""
+
+APART = """
+import sys
+sys.path.insert(0, {folder!r})
+from fitting import configuration, sum_stage
+from hand3r_ros.training.loop import TrainingLoop
+from hand3r_ros.training.processes import Processes
+
+processes = Processes.join('cpu')
+config = configuration({out!r} + '/' + str(processes.rank), steps=6)
+TrainingLoop(config, sum_stage(config), processes).run()
+"""
+
+
+def run_two(tmp_path, bad=False, script_text=SCRIPT):
     script = tmp_path / 'script.py'
-    script.write_text(SCRIPT.format(folder=str(Path(__file__).parent), out=str(tmp_path), bad=bad))
+    script.write_text(script_text.format(folder=str(Path(__file__).parent), out=str(tmp_path), bad=bad))
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', str(script)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
@@ -73,3 +111,18 @@ def test_all_processes_stop_at_the_bad_loss_of_one(tmp_path):
     assert 'NonFiniteLossError' in result.stderr
     assert (tmp_path / 'hand' / 'bad_batch_0_1.pt').exists()
     assert not (tmp_path / 'hand' / 'checkpoint.pt').exists()
+
+
+def test_two_processes_train_through_a_truncated_clip(tmp_path):
+    """The state that goes into the next segment must not count as an output that gradients will come from."""
+    result = run_two(tmp_path, script_text=TRUNCATED)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert torch.load(tmp_path / 'scene' / 'checkpoint.pt', weights_only=True)['step'] == 2
+
+
+def test_processes_that_do_not_share_a_folder_are_refused(tmp_path):
+    config = configuration(tmp_path / '0', steps=3, checkpoint_every=3)
+    TrainingLoop(config, sum_stage(config)).run()  # the second process has no checkpoint
+    result = run_two(tmp_path, script_text=APART)
+    assert result.returncode != 0
+    assert 'must be a folder that all machines share' in result.stderr

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from hand3r_ros.network.checkpoints import load_network
+from hand3r_ros.network.checkpoints import WeightsError, load_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
 from hand3r_ros.training.config import TrainingConfig
@@ -15,7 +15,7 @@ from hand3r_ros.training.rendered_data import RenderedData, RenderedDataLayout
 from hand3r_ros.training.rendering import render_dataset
 from hand3r_ros.training.roll_out import roll_out
 from hand3r_ros.training.run import run_training
-from hand3r_ros.training.scene_stage import SceneObjective
+from hand3r_ros.training.scene_stage import SceneLearner, SceneObjective
 from hand3r_ros.training.stage import segments
 
 
@@ -32,6 +32,7 @@ def data(tmp_path_factory):
 def settings(stage, data, out, *overrides):
     """Two steps of a stage."""
     fixed = ['steps=2', 'batch=2', 'clip_frames=2', 'warmup_steps=1', 'device=cpu', f'data={data}', f'out={out}']
+    fixed.append('camera_hidden=0')  # two roll-outs are told the same
     return TrainingConfig(stage).with_overrides([*fixed, *overrides])
 
 
@@ -66,8 +67,8 @@ def test_the_stages_end_in_weights_that_the_package_loads(trained):
     assert info.metadata['pose_source'] == 'geometric'
     hand = {f'hand.{name}': value for name, value in stream(trained, 'hand').items()}
     assert not changed(hand, network.state_dict(), 'hand.')  # fusion leaves the expert alone
-    scene = {f'scene.{name}': value for name, value in stream(trained, 'scene').items()}
-    assert changed(scene, network.state_dict(), 'scene.decoder')  # and teaches the scene stream to look at prompts
+    # and teaches the scene stream to look at prompts
+    assert changed(stream(trained, 'scene'), network.state_dict(), 'scene.decoder')
 
 
 def test_a_frozen_scene_stays_as_it_is(data, trained, tmp_path):
@@ -95,6 +96,22 @@ def test_fusion_without_trained_streams_says_what_to_do(data, tmp_path):
         run_training(settings('fusion', data, tmp_path))
 
 
+def test_where_fusion_writes_is_checked_before_training(data, tmp_path):
+    config = settings('fusion', data, tmp_path / 'out')
+    with pytest.raises(ValueError, match=r'mine\.safetensors must be named tiny\.safetensors'):
+        run_training(config, tmp_path / 'mine.safetensors')
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(WeightsError, match=r'the folder .*file cannot be made'):
+        run_training(config, tmp_path / 'file' / 'tiny.safetensors')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_fusion_without_a_weights_file_says_so(data, trained, tmp_path, capsys):
+    run_training(settings('fusion', data, tmp_path, f'start_from={trained / "tiny.safetensors"}', 'steps=1'))
+    assert 'only the checkpoint' in (text := capsys.readouterr().out)
+    assert '--weights FOLDER/tiny.safetensors' in text
+
+
 def test_weights_of_another_name_are_refused(data, trained, tmp_path):
     config = settings('hand', data, tmp_path, f'start_from={trained / "scene" / "checkpoint.pt"}')
     with pytest.raises(ValueError, match=r'start_from must be a file named tiny\.safetensors'):
@@ -112,7 +129,7 @@ def gradients(network, clip, config):
     network.zero_grad()
     memory = None
     for segment in segments(clip, config.truncate_frames):
-        losses, memory = SceneObjective(network, config)(segment, memory)
+        losses, memory = SceneObjective(network, SceneLearner(network), config)(segment, memory)
         losses['total'].backward()
         memory = dataclasses.replace(memory, tokens=memory.tokens.detach(), memory=memory.memory.detach())
     named = network.scene.named_parameters()

@@ -30,6 +30,19 @@ def test_overrides_are_typed():
         ('precision=float8', 'precision must be one of'),
         ('stage=all', 'stage must be one of'),
         ('workers=-1', 'workers must not be negative'),
+        ('learning_rate=nan', 'learning_rate must be a finite number, got nan'),
+        ('gamma=nan', 'gamma must be a finite number'),
+        ('weight_pose=inf', 'weight_pose must be a finite number'),
+        ('weight_pose=-1', 'weight_pose must not be negative'),
+        ('weight_decay=-0.1', 'weight_decay must not be negative'),
+        ('gamma=-1', 'gamma must not be negative'),
+        ('augmentation=-1', 'augmentation must not be negative'),
+        ('confidence_alpha=-1', 'confidence_alpha must not be negative'),
+        ('gradient_clip=0', 'gradient_clip must be positive'),
+        ('smallest_visible=1.5', 'smallest_visible must lie between 0 and 1'),
+        ('camera_hidden=-0.5', 'camera_hidden must lie between 0 and 1'),
+        ('seed=-1', 'seed must lie between 0 and 2147483648'),
+        ('seed=3000000000', 'seed must lie between 0 and 2147483648'),
     ],
 )
 def test_a_bad_override_is_named(override, message):
@@ -42,6 +55,8 @@ def test_a_bad_override_is_named(override, message):
     [
         (['clip_frames=4', 'truncate_frames=5'], r'truncate_frames \(5\).*clip_frames \(4\)'),
         (['train_backbone=false'], 'train_backbone=false needs start_from'),
+        (['checkpoint_activations=true'], "checkpoint_activations does nothing in stage 'hand'"),
+        (['stage=detector', 'checkpoint_activations=true'], "checkpoint_activations does nothing in stage 'detector'"),
     ],
 )
 def test_contradictions_name_both_fields(overrides, both):
@@ -70,6 +85,7 @@ def test_a_file_may_leave_fields_out_and_write_numbers_as_people_do(tmp_path):
         ({'stepz': 3}, 'run.yaml: unknown stepz'),
         ({'steps': 'many'}, 'run.yaml: steps must be a int'),
         ({'steps': True}, 'steps must be a int'),
+        ('steps: 3\nbatch: 2\nsteps: 4\n', 'run.yaml: steps is given twice, again in line 3'),
     ],
 )
 def test_a_bad_file_is_named(tmp_path, content, message):

@@ -1,0 +1,60 @@
+"""Keypoints without pictures, from which the MANO head learns joint angles.
+
+From where the keypoints of a hand lie its pose follows, whatever the picture. A head that starts from keypoints can
+learn that from any number of hands at almost no cost, while the tokens still learn to see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hand3r_ros.hand_model.layer import HandLayer
+from hand3r_ros.network.hand.keypoint_head import DEPTH_UNIT
+from hand3r_ros.training.augmentation import uniform
+
+ASPECT = 4.0 / 3.0  # height over width of what the hand stream looks at
+LARGEST_NOISE = 0.1  # standard deviation, in half crops and ``DEPTH_UNIT``
+HALF_CROP = 0.5
+
+
+@dataclass(frozen=True)
+class KeypointLesson:
+    """Right-looking hands as the keypoint head would see them, and their truth."""
+
+    keypoints: Tensor  # [N, 21, 3] x, y in crop units, z in metres from the wrist; with errors
+    keypoints_crop: Tensor  # [N, 21, 2] crop units, true
+    rotations: Tensor  # [N, 16, 3, 3]
+    betas: Tensor  # [N, 10]
+
+
+def keypoint_lesson(
+    rotations: Tensor, betas: Tensor, layer: HandLayer, rescale: float, generator: torch.Generator
+) -> KeypointLesson:
+    """Hands turned at random about the line of sight, in crops like those of boxes around them.
+
+    Args:
+        rotations: [N, 16, 3, 3] right-looking.
+        betas: [N, 10].
+        layer: the hand model.
+        rescale: side of the crop's context around a tight box.
+        generator: decides turns, places in the crop and errors.
+
+    """
+    count = len(rotations)
+    turn = uniform((count,), -torch.pi, torch.pi, generator)
+    cos, sin, zero, one = turn.cos(), turn.sin(), torch.zeros(count), torch.ones(count)
+    about_view = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], -1).unflatten(-1, (3, 3))
+    rotations = torch.cat([(about_view @ rotations[:, 0])[:, None], rotations[:, 1:]], dim=1)
+    hand = layer(rotations, betas, torch.ones(count, dtype=torch.bool))
+    low, high = hand.vertices[..., :2].amin(1), hand.vertices[..., :2].amax(1)
+    extent = high - low
+    side = rescale * torch.maximum(extent[:, 1], extent[:, 0] * ASPECT) * uniform((count,), 0.8, 1.25, generator)
+    shift = uniform((count, 2), -0.08, 0.08, generator)
+    in_crop = (hand.keypoints[..., :2] - ((low + high) / 2.0)[:, None]) / side[:, None, None] + shift[:, None]
+    truth = torch.cat([in_crop, hand.keypoints[..., 2:]], dim=-1)
+    noise = torch.randn(truth.shape, generator=generator) * uniform((count, 1, 1), 0.0, LARGEST_NOISE, generator)
+    noisy = truth + noise * truth.new_tensor([HALF_CROP, HALF_CROP, DEPTH_UNIT])
+    return KeypointLesson(noisy, in_crop, rotations, betas)
