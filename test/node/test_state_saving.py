@@ -24,7 +24,7 @@ DAY = 86_400 * 10**9  # ns
 
 @pytest.fixture(scope='module')
 def frames() -> list[RenderedFrame]:
-    sequence = Sequence(3, SceneConfig(width=320, height=240, frames=5, hands='both', effects=False))
+    sequence = Sequence(2, SceneConfig(width=320, height=240, frames=5, hands='both', effects=False))
     return [sequence.frame(index) for index in range(len(sequence))]
 
 
