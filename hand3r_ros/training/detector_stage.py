@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from pathlib import Path
 
@@ -28,9 +29,9 @@ CALIBRATION_IMAGES = 640
 
 
 def network_with_new_head(network: Hand3R, preset: str) -> Hand3R:
-    """The same network with a detection head: its own, or an untrained one."""
+    """A copy of the network with a detection head: its own, or an untrained one."""
     if network.detection_head is not None:
-        return network
+        return copy.deepcopy(network)
     config = dataclasses.replace(with_detection_head(preset), fusion=network.config.fusion)
     extended = Hand3R(config)
     parameters = {name: value for name, value in network.state_dict().items() if not _belongs_to_head(name)}

@@ -41,7 +41,7 @@ def layer() -> HandLayer:
 def frames() -> list[RenderedFrame]:
     """A handful of test frames with two hands each."""
     scene = SceneConfig(width=640, height=480, frames=20, hands='both', effects=False)
-    sequences = [Sequence(sequence_seed('test', index), scene) for index in (500, 501)]
+    sequences = [Sequence(sequence_seed('test', index), scene) for index in (505, 513)]
     return [sequence.frame(number) for sequence in sequences for number in (4, 9, 14)]
 
 
