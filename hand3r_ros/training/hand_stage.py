@@ -140,7 +140,7 @@ def hand_stage(config: TrainingConfig) -> Stage:
     """The hand stream from nothing, or from the weights in ``config.start_from``."""
     stream = starting_network(config).hand
     dataset = open_hands(config)
-    layer = HandLayer(hand_model_of(config))
+    layer = HandLayer(hand_model_of(config))  # stays where batches are made; the objective's goes to the device
     if not config.start_from:
         set_mean_parameters(stream, dataset)
         set_grid_positions(stream)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from hand3r_ros.hand_model.layer import HandLayer
+from hand3r_ros.network.apparent_place import ASPECT
 from hand3r_ros.network.hand.keypoint_head import DEPTH_UNIT
 from hand3r_ros.training.augmentation import uniform
 
-ASPECT = 4.0 / 3.0  # height over width of what the hand stream looks at
 LARGEST_NOISE = 0.1  # standard deviation, in half crops and ``DEPTH_UNIT``
 HALF_CROP = 0.5
 
