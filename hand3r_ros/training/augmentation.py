@@ -20,6 +20,14 @@ def uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Ge
     return torch.rand(shape, generator=generator) * (high - low) + low
 
 
+def normal(shape: tuple[int, ...], device: torch.device, generator: torch.Generator) -> Tensor:
+    """Normal numbers of the given shape; on other devices than the CPU they are drawn there, from a seed drawn here."""
+    if device.type == 'cpu':
+        return torch.randn(shape, generator=generator)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.randn(shape, generator=torch.Generator(device).manual_seed(seed), device=device)
+
+
 def jitter_colors(images: Tensor, generator: torch.Generator) -> Tensor:
     """Exposure, white balance, contrast and noise, one draw per first dimension; images [B, ..., 3, H, W] in 0..1."""
     batch = images.shape[0]
@@ -28,9 +36,11 @@ def jitter_colors(images: Tensor, generator: torch.Generator) -> Tensor:
         (batch, *ones, 1, 1, 1), 0.7, 1.3, generator
     )
     contrast = uniform((batch, *ones, 1, 1, 1), 0.75, 1.3, generator)
-    noise = torch.randn(images.shape, generator=generator) * uniform((batch, *ones, 1, 1, 1), 0.0, 0.03, generator)
+    noise = normal(images.shape, images.device, generator)
+    loudness = uniform((batch, *ones, 1, 1, 1), 0.0, 0.03, generator)
+    gain, contrast, loudness = (numbers.to(images.device) for numbers in (gain, contrast, loudness))
     mean = images.mean(dim=(-1, -2), keepdim=True)
-    return (((images - mean) * contrast + mean) * gain + noise).clamp(0.0, 1.0)
+    return (((images - mean) * contrast + mean) * gain + noise * loudness).clamp(0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class CropMotion:
         """Crops [N, 3, size, size] out of the wider stored crops [N, 3, S, S]."""
         matrix = self.scale[:, None, None] * self.rotation() / CROP_MARGIN  # grid units: +-1 is the stored crop
         shift = 2.0 * self.shift / CROP_MARGIN
-        theta = torch.cat([matrix, shift[..., None]], dim=-1)
+        theta = torch.cat([matrix, shift[..., None]], dim=-1).to(stored.device)
         grid = functional.affine_grid(theta, [len(stored), 3, size, size], align_corners=False)
         return functional.grid_sample(stored, grid, align_corners=False)
 

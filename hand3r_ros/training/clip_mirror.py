@@ -35,7 +35,7 @@ def mirrored(frame: ClipFrame, flags: Tensor) -> ClipFrame:
 
 
 def _chosen(flags: Tensor, changed: Tensor, kept: Tensor) -> Tensor:
-    return torch.where(flags.reshape(-1, *(1,) * (kept.dim() - 1)), changed, kept)
+    return torch.where(flags.to(kept.device).reshape(-1, *(1,) * (kept.dim() - 1)), changed, kept)
 
 
 def _x_negated(points: Tensor) -> Tensor:

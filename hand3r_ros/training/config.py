@@ -49,9 +49,12 @@ class TrainingConfig:
     weight_decay: float = 0.05
     gradient_clip: float = 1.0
     device: str = 'auto'  # auto, cpu or cuda
-    precision: str = 'float32'  # of the network: float32 or bfloat16; losses are always float32
+    # Of the network: float32, tf32 (float32 whose products round their factors, on GPUs that can) or bfloat16; losses
+    # are always float32
+    precision: str = 'float32'
     checkpoint_activations: bool = False  # stages on clips: compute every frame twice and keep little of it
     threads: int = 1  # more threads than free cores make every step slower
+    hold_data: bool = False  # keep the images of rendered data in the memory of `device` and make batches there
     workers: int = 0  # processes that make batches; 0: the training process makes them itself
     checkpoint_every: int = 200
     seed: int = 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hand3r_ros.training.config import TrainingConfig
 
 STAGES = ('scene', 'hand', 'fusion', 'detector', 'fused_head')
-PRECISIONS = ('float32', 'bfloat16')
+PRECISIONS = ('float32', 'tf32', 'bfloat16')
 LARGEST_SEED = 2**31
 
 _CHOICES = {'stage': STAGES, 'precision': PRECISIONS, 'pose_source': RECOMMENDABLE_POSE_SOURCES}
@@ -51,6 +51,11 @@ def check(config: TrainingConfig) -> None:
         )
     if not config.train_backbone and not config.start_from:
         raise ValueError('train_backbone=false needs start_from: a backbone that stays as it is must come trained')
+    if config.hold_data and config.workers:
+        raise ValueError(
+            f'hold_data=true makes batches in the training process: set workers=0 (got {config.workers}), or '
+            'hold_data=false'
+        )
     if config.checkpoint_activations and config.stage in _UNROLLS_NOTHING:
         raise ValueError(
             f'checkpoint_activations does nothing in stage {config.stage!r}, which sees single images: leave it out, '

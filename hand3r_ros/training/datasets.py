@@ -24,6 +24,19 @@ IMAGE_STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
 MIRROR_PROBABILITY = 0.5
 
 
+def normalised(crops: Tensor) -> Tensor:
+    """Crops [N, 3, C, C] in 0..1 as the hand stream takes them."""
+    return (crops - IMAGE_MEAN.to(crops.device)) / IMAGE_STD.to(crops.device)
+
+
+def points_of_depth(depth: Tensor, intrinsics: Tensor) -> Tensor:
+    """Points [B, H, W, 3] in the camera frame of depths [B, H, W] along the optical axis; intrinsics [B, 4]."""
+    fx, fy, cx, cy = intrinsics[:, :, None, None].unbind(1)
+    rows, columns = (torch.arange(side, device=depth.device) for side in depth.shape[1:])
+    v, u = torch.meshgrid(rows, columns, indexing='ij')
+    return torch.stack([(u - cx) / fx * depth, (v - cy) / fy * depth, depth], dim=-1)
+
+
 @dataclass(frozen=True)
 class HandBatch:
     """Right-looking hand crops and their truth."""
@@ -54,12 +67,12 @@ class HandDataset:
         """``size`` random hands with colour and in-plane augmentation."""
         rows = self.index[self._sound.draw(self.index[:, 0], size, generator)]
         where = tuple(rows[np.argsort(rows[:, 0])].T)
-        stored = torch.from_numpy(self.data.arrays['hand_crop'][where]).permute(0, 3, 1, 2).float() / 255.0
+        stored = self.data.take('hand_crop', where).permute(0, 3, 1, 2).float() / 255.0
         motion = CropMotion.draw(size, generator, augmentation)
         crops = jitter_colors(motion.sample(stored, self.data.layout.crop), generator)
         keypoints = torch.from_numpy(self.data.arrays['hand_keypoints_crop'][where])
         return HandBatch(
-            (crops - IMAGE_MEAN) / IMAGE_STD,
+            normalised(crops),
             motion.turn_rotations(torch.from_numpy(self.data.arrays['hand_rotations'][where])),
             torch.from_numpy(self.data.arrays['hand_betas'][where]),
             motion.move_keypoints(keypoints),
@@ -76,7 +89,12 @@ class ClipDataset:
     """Clips of consecutive or skipped frames with their hands."""
 
     def __init__(
-        self, data: RenderedData, clip_frames: int, smallest_visible: float = 0.25, every_row: bool = False
+        self,
+        data: RenderedData,
+        clip_frames: int,
+        smallest_visible: float = 0.25,
+        every_row: bool = False,
+        with_hands: bool = True,
     ) -> None:
         """Clips of ``data``.
 
@@ -85,6 +103,7 @@ class ClipDataset:
             clip_frames: time steps per clip.
             smallest_visible: share of a hand that must be visible for it to count.
             every_row: a batch is one clip of every sequence, instead of clips of random sequences.
+            with_hands: whether the time steps have hand crops; without them a batch is made faster.
 
         Raises:
             DataSetError: the sequences are shorter than a clip.
@@ -102,6 +121,7 @@ class ClipDataset:
         self.rows = data.finished_rows()
         self.skipped = SkipLog()
         self._every_row = every_row
+        self._with_hands = with_hands
         self._sound = SoundRows(data, CLIP_ARRAYS, self.skipped)
         if not len(self.rows):
             raise ValueError(f'{data.directory} has no finished sequence: render it first')
@@ -113,7 +133,7 @@ class ClipDataset:
         """``clip_frames`` time steps of ``size`` random clips, in time order or reversed."""
         rows = self.rows if self._every_row else np.sort(self.rows[self._sound.draw(self.rows, size, generator)])
         frames = np.stack([self._frames(generator) for _ in rows])  # (B, T)
-        images = torch.from_numpy(self.data.arrays['image'][rows[:, None], frames]).permute(0, 1, 4, 2, 3).float() / 255
+        images = self.data.take('image', (rows[:, None], frames)).permute(0, 1, 4, 2, 3).float() / 255
         if augment:
             images = jitter_colors(images, generator)
         poses = self._relative_poses(rows, frames)
@@ -138,21 +158,19 @@ class ClipDataset:
 
     def _frame(self, rows: NDArray, frames: NDArray, images: Tensor, poses: NDArray) -> ClipFrame:
         arrays = self.data.arrays
-        depth = torch.from_numpy(arrays['depth'][rows, frames].astype(np.float32))
-        fx, fy, cx, cy = torch.from_numpy(np.array(arrays['intrinsics'][rows]))[:, :, None, None].unbind(1)
-        v, u = torch.meshgrid(torch.arange(depth.shape[1]), torch.arange(depth.shape[2]), indexing='ij')
-        points = torch.stack([(u - cx) / fx * depth, (v - cy) / fy * depth, depth], dim=-1)
+        depth = self.data.take('depth', (rows, frames)).float()
+        intrinsics = torch.from_numpy(np.array(arrays['intrinsics'][rows]))
         hands, wrist, keypoints = self._hands(rows, frames)
         images = images * 2.0 - 1.0
         return ClipFrame(
             images,
-            points,
+            points_of_depth(depth, intrinsics.to(depth.device)),
             depth > 0.0,
             torch.from_numpy(poses),
             hands,
             wrist,
             keypoints,
-            intrinsics=torch.from_numpy(np.array(arrays['intrinsics'][rows])),
+            intrinsics=intrinsics,
             T_table_camera=self._table_poses(rows, frames),
             detection=self._detection(rows, frames, images),
         )
@@ -172,13 +190,14 @@ class ClipDataset:
     def _hands(self, rows: NDArray, frames: NDArray) -> tuple[HandBoxes, Tensor, Tensor]:
         arrays = self.data.arrays
         usable = arrays['hand_valid'][rows, frames] & (arrays['hand_visible'][rows, frames] >= self.smallest_visible)
+        usable = usable & self._with_hands
         batch, slot = np.nonzero(usable)
         where = (rows[batch], frames[batch], slot)
-        stored = torch.from_numpy(arrays['hand_crop'][where]).permute(0, 3, 1, 2).float() / 255.0
+        stored = self.data.take('hand_crop', where).permute(0, 3, 1, 2).float() / 255.0
         border = (self.data.layout.stored_crop - self.data.layout.crop) // 2
         crops = stored[:, :, border : border + self.data.layout.crop, border : border + self.data.layout.crop]
         boxes = HandBoxes(
-            (crops - IMAGE_MEAN) / IMAGE_STD,
+            normalised(crops),
             torch.from_numpy(arrays['hand_box'][where]),
             torch.from_numpy(slot == 1),
             torch.from_numpy(batch.astype(np.int64)),

@@ -11,6 +11,7 @@ from torch import Tensor
 from hand3r_ros.network.detection.head import HandMaps
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.types import Frame
+from hand3r_ros.training.containers import to_device
 from hand3r_ros.training.detection_data import DetectionBatch
 from hand3r_ros.training.detection_losses import overlap
 from hand3r_ros.training.sources import ImageSource
@@ -75,7 +76,7 @@ def calibrate_scores(network: Hand3R, frames: ImageSource, images: int, batch: i
     generator = torch.Generator().manual_seed(0)
     peaks = []
     for _ in range(math.ceil(images / batch)):
-        sample = frames.batch(batch, generator, augment=False)
+        sample = to_device(frames.batch(batch, generator, augment=False), head.heat.bias.device)
         frame = Frame(sample.image)
         peaks.append(BestPeaks.of(network.detect(frame, network.encode_scene(frame)), sample))
     network.train(training)

@@ -56,7 +56,7 @@ class ImageWindow:
 
     def show(self, images: Tensor) -> Tensor:
         """Images [B, C, H, W] seen through the windows, same size."""
-        theta = torch.cat([torch.diag_embed(self.scale), self.shift[..., None]], dim=-1)  # [B, 2, 3]
+        theta = torch.cat([torch.diag_embed(self.scale), self.shift[..., None]], dim=-1).to(images.device)  # [B, 2, 3]
         grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
         return functional.grid_sample(images, grid, padding_mode='border', align_corners=False)
 
@@ -101,7 +101,7 @@ class DetectionDataset:
             ImageWindow.draw(size, generator) if augment else ImageWindow(torch.ones(size, 2), torch.zeros(size, 2))
         )
         where = (self.rows[rows], frames)
-        images = torch.from_numpy(self.data.arrays['image'][where]).permute(0, 3, 1, 2).float() / 255.0
+        images = self.data.take('image', where).permute(0, 3, 1, 2).float() / 255.0
         if augment:
             images = jitter_colors(window.show(images), generator)
         return self._labelled(images, where, window)

@@ -27,8 +27,9 @@ from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.containers import detached
 from hand3r_ros.training.datasets import ClipDataset, ClipFrame, HandBatch
 from hand3r_ros.training.hand_stage import hand_losses
+from hand3r_ros.training.held_arrays import LARGE_ARRAYS
 from hand3r_ros.training.loop import TrainingLoop
-from hand3r_ros.training.processes import Processes
+from hand3r_ros.training.processes import Processes, device_of
 from hand3r_ros.training.rendered_data import RenderedData
 from hand3r_ros.training.roll_out import roll_out
 from hand3r_ros.training.sources import hand_model_of
@@ -120,7 +121,10 @@ def fused_head_stage(config: TrainingConfig, network: Hand3R) -> Stage:
         raise DataSetError(f'stage fused_head learns from stored scenes, data={config.data} is none: `hand3r render`')
     network.requires_grad_(False)
     extended = FusedHeadNetwork.of(network, starting_head(network))
-    clips = ArticulatedClips(RenderedData.open(Path(config.data)), config.clip_frames)
+    data = RenderedData.open(Path(config.data))
+    if config.hold_data:
+        data.hold(LARGE_ARRAYS, device_of(config.device))
+    clips = ArticulatedClips(data, config.clip_frames)
     return Stage(
         trained=extended.fused_head,
         objective=FusedHeadObjective(extended, HandLayer(hand_model_of(config)), config),

@@ -151,8 +151,10 @@ def hand_stage(config: TrainingConfig) -> Stage:
         hands = dataset.batch(config.batch, generator, config.augmentation)
         if stream.keypoint_head is None:
             return [HandStep(hands)]
-        rotations, betas = dataset.parameters(config.lesson_hands, generator)
-        return [HandStep(hands, keypoint_lesson(rotations, betas, layer, stream.config.crop_rescale, generator))]
+        device = hands.crops.device
+        rotations, betas = (numbers.to(device) for numbers in dataset.parameters(config.lesson_hands, generator))
+        rescale = stream.config.crop_rescale
+        return [HandStep(hands, keypoint_lesson(rotations, betas, layer.to(device), rescale, generator))]
 
     return Stage(
         trained=stream,

@@ -14,7 +14,7 @@ from torch import Tensor
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.apparent_place import ASPECT
 from hand3r_ros.network.hand.keypoint_head import DEPTH_UNIT
-from hand3r_ros.training.augmentation import uniform
+from hand3r_ros.training.augmentation import normal, uniform
 
 LARGEST_NOISE = 0.1  # standard deviation, in half crops and ``DEPTH_UNIT``
 HALF_CROP = 0.5
@@ -44,17 +44,19 @@ def keypoint_lesson(
 
     """
     count = len(rotations)
-    turn = uniform((count,), -torch.pi, torch.pi, generator)
-    cos, sin, zero, one = turn.cos(), turn.sin(), torch.zeros(count), torch.ones(count)
+    device = rotations.device
+    turn = uniform((count,), -torch.pi, torch.pi, generator).to(device)
+    cos, sin, zero, one = turn.cos(), turn.sin(), torch.zeros_like(turn), torch.ones_like(turn)
     about_view = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], -1).unflatten(-1, (3, 3))
     rotations = torch.cat([(about_view @ rotations[:, 0])[:, None], rotations[:, 1:]], dim=1)
-    hand = layer(rotations, betas, torch.ones(count, dtype=torch.bool))
+    hand = layer(rotations, betas, torch.ones(count, dtype=torch.bool, device=device))
     low, high = hand.vertices[..., :2].amin(1), hand.vertices[..., :2].amax(1)
     extent = high - low
-    side = rescale * torch.maximum(extent[:, 1], extent[:, 0] * ASPECT) * uniform((count,), 0.8, 1.25, generator)
-    shift = uniform((count, 2), -0.08, 0.08, generator)
+    context = uniform((count,), 0.8, 1.25, generator).to(device)
+    side = rescale * torch.maximum(extent[:, 1], extent[:, 0] * ASPECT) * context
+    shift = uniform((count, 2), -0.08, 0.08, generator).to(device)
     in_crop = (hand.keypoints[..., :2] - ((low + high) / 2.0)[:, None]) / side[:, None, None] + shift[:, None]
     truth = torch.cat([in_crop, hand.keypoints[..., 2:]], dim=-1)
-    noise = torch.randn(truth.shape, generator=generator) * uniform((count, 1, 1), 0.0, LARGEST_NOISE, generator)
+    noise = normal(truth.shape, device, generator) * uniform((count, 1, 1), 0.0, LARGEST_NOISE, generator).to(device)
     noisy = truth + noise * truth.new_tensor([HALF_CROP, HALF_CROP, DEPTH_UNIT])
     return KeypointLesson(noisy, in_crop, rotations, betas)

@@ -33,14 +33,9 @@ class Processes:
             ValueError: the device is not there.
 
         """
-        if device not in ('auto', 'cpu', 'cuda'):
-            raise ValueError(f'device must be auto, cpu or cuda, got {device!r}')
-        if device == 'cuda' and not torch.cuda.is_available():
-            raise ValueError('device is cuda, but torch finds no CUDA GPU: use device=cpu or install a CUDA torch')
+        chosen = device_of(device)
         count = int(os.environ.get('WORLD_SIZE', '1'))
-        on_gpu = device != 'cpu' and torch.cuda.is_available()
-        local_rank = int(os.environ.get('LOCAL_RANK', '0'))
-        chosen = torch.device('cuda', local_rank) if on_gpu else torch.device('cpu')
+        on_gpu = chosen.type == 'cuda'
         if on_gpu:
             torch.cuda.set_device(chosen)
         if count == 1:
@@ -88,3 +83,19 @@ class Processes:
         """Says goodbye to the others."""
         if self.count > 1 and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def device_of(name: str) -> torch.device:
+    """The device of this process: 'cpu', 'cuda', or 'auto' for CUDA where there is any; the GPU of its local rank.
+
+    Raises:
+        ValueError: the device is not there.
+
+    """
+    if name not in ('auto', 'cpu', 'cuda'):
+        raise ValueError(f'device must be auto, cpu or cuda, got {name!r}')
+    if name == 'cuda' and not torch.cuda.is_available():
+        raise ValueError('device is cuda, but torch finds no CUDA GPU: use device=cpu or install a CUDA torch')
+    if name == 'cpu' or not torch.cuda.is_available():
+        return torch.device('cpu')
+    return torch.device('cuda', int(os.environ.get('LOCAL_RANK', '0')))

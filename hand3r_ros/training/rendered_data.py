@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hand3r_ros.datasets.samples import DataSetError
 from hand3r_ros.network.config import Hand3RConfig
+from hand3r_ros.training.held_arrays import HeldArrays
 
 LAYOUT_FILE = 'layout.json'
 CROP_MARGIN = 1.5  # side of the stored crop over the side of the network's crop
@@ -96,6 +100,7 @@ class RenderedData:
         self.directory = directory
         self.layout = layout
         self.arrays = arrays
+        self.held: HeldArrays | None = None
 
     @classmethod
     def create(cls, directory: Path, layout: RenderedDataLayout) -> RenderedData:
@@ -140,6 +145,21 @@ class RenderedData:
             array: np.zeros((layout.sequences, *shape), dtype) for array, (shape, dtype) in layout.shapes().items()
         }
         return cls(Path(name), layout, arrays)
+
+    def hold(self, names: Collection[str], device: torch.device) -> None:
+        """Copies arrays of the finished rows to a device, where ``take`` gives them from then on.
+
+        Raises:
+            DataSetError: they do not fit into its memory.
+
+        """
+        self.held = HeldArrays(self.arrays, names, self.finished_rows(), device)
+
+    def take(self, name: str, where: tuple[NDArray[np.intp], ...]) -> Tensor:
+        """Entries of an array by row and further indices: on the device that holds it, else on the CPU."""
+        if self.held is not None and name in self.held.names:
+            return self.held.take(name, where)
+        return torch.from_numpy(np.asarray(self.arrays[name][where]))
 
     def finished_rows(self) -> NDArray[np.intp]:
         """Indices of the sequences that were rendered completely."""

@@ -49,7 +49,8 @@ class SoundRows:
     def __init__(self, data: RenderedData, names: Collection[str], skipped: SkipLog) -> None:
         self.data = data
         self.skipped = skipped
-        self._arrays = {name: data.arrays[name] for name in {*names, 'hand_valid'}}
+        held = data.held.names if data.held is not None else frozenset()
+        self._arrays = {name: data.arrays[name] for name in {*names, 'hand_valid'} - held}
         self._faults: dict[int, CorruptSampleError | None] = {}
 
     def draw(self, rows: NDArray[np.intp], size: int, generator: torch.Generator) -> NDArray[np.intp]:
@@ -80,7 +81,10 @@ class SoundRows:
         return fault is None
 
     def _fault(self, row: int) -> CorruptSampleError | None:
-        for name, reason in impossible(self._arrays, row):
+        found = impossible(self._arrays, row)
+        if self.data.held is not None and row in self.data.held.faults:
+            found.append(self.data.held.faults[row])
+        for name, reason in found:
             return CorruptSampleError(self.data.directory / f'{name}.npy, sequence {row}', reason)
         return None
 

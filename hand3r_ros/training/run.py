@@ -40,6 +40,7 @@ def run_training(config: TrainingConfig, weights: Path | None = None, output: Pa
 
     """
     torch.set_num_threads(config.threads)
+    torch.set_float32_matmul_precision('high' if config.precision == 'tf32' else 'highest')
     processes = Processes.join(config.device)
     try:
         if config.stage == 'detector':

@@ -130,7 +130,7 @@ def scene_stage(config: TrainingConfig) -> Stage:
     network.requires_grad_(False)
     learner = SceneLearner(network).requires_grad_(True)
     learner.table_pose.requires_grad_(config.weight_table > 0.0)
-    clips = open_clips(config)
+    clips = open_clips(config, with_hands=False)
     return Stage(
         trained=learner,
         objective=SceneObjective(network, learner, config),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,7 @@ from hand3r_ros.training.clips import ClipFrame
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.datasets import ClipDataset, HandBatch, HandDataset
 from hand3r_ros.training.detection_data import DetectionBatch, DetectionDataset
+from hand3r_ros.training.processes import device_of
 from hand3r_ros.training.rendered_check import RENDERED
 from hand3r_ros.training.rendered_data import RenderedData
 from hand3r_ros.training.streamed_scenes import StreamedClips, StreamedHands, StreamedImages, StreamedScenes, is_stream
@@ -96,13 +97,15 @@ def open_hands(config: TrainingConfig) -> HandSource:
         return StreamedHands(StreamedScenes.named_by(config))
     data_format = recognise(Path(config.data), ALL_FORMATS)
     if data_format is RENDERED:
-        return HandDataset(_rendered(config))
+        return HandDataset(_rendered(config, ('hand_crop',)))
     sequences, skipped, model = _annotated(config, data_format)
     return AnnotatedHandDataset(sequences, preset(config.preset), model.hand_model_id, skipped)
 
 
-def open_clips(config: TrainingConfig) -> ClipSource:
+def open_clips(config: TrainingConfig, with_hands: bool = True) -> ClipSource:
     """Clips from the folder or stream ``config.data``.
+
+    Without ``with_hands`` those of rendered folders have no hand crops, which stages that ignore hands need not read.
 
     Raises:
         DataSetError: it is no data set, or does not go with the hand model or split of ``config``.
@@ -111,7 +114,8 @@ def open_clips(config: TrainingConfig) -> ClipSource:
         return StreamedClips(StreamedScenes.named_by(config), config.clip_frames)
     data_format = recognise(Path(config.data), ALL_FORMATS)
     if data_format is RENDERED:
-        return ClipDataset(_rendered(config), config.clip_frames)
+        names = ('image', 'depth', 'hand_crop') if with_hands else ('image', 'depth')
+        return ClipDataset(_rendered(config, names), config.clip_frames, with_hands=with_hands)
     sequences, skipped, _ = _annotated(config, data_format)
     return AnnotatedClipDataset(sequences, preset(config.preset), config.clip_frames, skipped)
 
@@ -125,7 +129,7 @@ def open_images(config: TrainingConfig) -> ImageSource:
     """
     if is_stream(config.data):
         return StreamedImages(StreamedScenes.named_by(config), config.smallest_visible)
-    return DetectionDataset(RenderedData.open(Path(config.data)), config.smallest_visible)
+    return DetectionDataset(_rendered(config, ('image',)), config.smallest_visible)
 
 
 @contextmanager
@@ -138,14 +142,18 @@ def listed_skips(source: SkippingSource) -> Iterator[None]:
             print(summary, file=sys.stderr)
 
 
-def _rendered(config: TrainingConfig) -> RenderedData:
+def _rendered(config: TrainingConfig, names: Collection[str]) -> RenderedData:
+    """Opens a folder; arrays ``names`` are the large ones that batches are made of."""
     if config.hand_model != OPEN_HAND:
         raise DataSetError(
             f'{config.data} was rendered with the open hand; hand_model={config.hand_model} does not fit'
         )
     if config.split:
         raise DataSetError(f'{config.data} is rendered data, a folder per split: leave split empty')
-    return RenderedData.open(Path(config.data))
+    data = RenderedData.open(Path(config.data))
+    if config.hold_data:
+        data.hold(names, device_of(config.device))
+    return data
 
 
 def _annotated(
