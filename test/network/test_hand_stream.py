@@ -49,6 +49,18 @@ def test_any_number_of_hands(small_stream: HandStream, count: int) -> None:
     assert_rotations(output.rotations)
 
 
+def test_no_hands_need_nothing_of_torchs_attention(small_stream: HandStream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On CUDA, in half precision, it returns None for an empty batch."""
+    original = torch.nn.functional.scaled_dot_product_attention
+
+    def as_on_cuda(query: torch.Tensor, *others: torch.Tensor, **options: object) -> torch.Tensor | None:
+        return original(query, *others, **options) if len(query) else None
+
+    monkeypatch.setattr(torch.nn.functional, 'scaled_dot_product_attention', as_on_cuda)
+    assert small_stream(torch.zeros(0, 3, 128, 128)).rotations.shape == (0, 16, 3, 3)
+    assert small_stream(torch.zeros(1, 3, 128, 128)).rotations.shape == (1, 16, 3, 3)
+
+
 def test_hands_do_not_influence_each_other(small_stream: HandStream) -> None:
     crops = torch.randn(3, 3, 128, 128)
     together = small_stream(crops)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
+from hand3r_ros.network.hand.attention import attend
 from hand3r_ros.network.hand.config import CAMERA_NUMBERS, POSE_NUMBERS, SHAPE_NUMBERS, HandConfig
 from hand3r_ros.network.hand.keypoint_head import DEPTH_UNIT
 from hand3r_ros.network.hand.vit import FeedForward, SelfAttention
@@ -41,7 +41,7 @@ class QueryAttention(nn.Module):
         query = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [N, heads, Q, d]
         packed = self.key_value(context).unflatten(-1, (2, self.heads, -1))
         key, value = packed.transpose(1, 3).unbind(2)  # each [N, heads, L, d]
-        attended = scaled_dot_product_attention(query, key, value)
+        attended = attend(query, key, value)
         return self.project(attended.transpose(1, 2).flatten(2))
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from hand3r_ros.network.convolutional_stem import ConvolutionalStem
+from hand3r_ros.network.hand.attention import attend
 from hand3r_ros.network.hand.config import HandConfig
 from hand3r_ros.network.linear import Linear
 
@@ -32,7 +32,7 @@ class SelfAttention(nn.Module):
         """[N, L, C] to [N, L, C]."""
         packed = self.query_key_value(tokens).unflatten(-1, (3, self.heads, -1))
         query, key, value = packed.transpose(1, 3).unbind(2)  # each [N, heads, L, d]
-        attended = scaled_dot_product_attention(query, key, value)
+        attended = attend(query, key, value)
         return self.project(attended.transpose(1, 2).flatten(2))
 
 
