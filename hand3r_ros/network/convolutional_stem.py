@@ -1,4 +1,4 @@
-"""Convolutions in the place of one linear map per patch, for small transformers that are trained from nothing.
+"""Convolutions in the place of one linear map per patch, or beside it, for small transformers trained from nothing.
 
 A linear patch embedding has to learn edges and corners from scratch for every position within a patch. A few strided
 convolutions know about neighbourhoods from the start, which is what a run of hours on a CPU needs (Xiao et al., "Early
@@ -65,6 +65,10 @@ class ConvolutionalStem(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """[B, channels, H, W] to [B, width, H / 16, W / 16]."""
+        return self.tokens(self.details(image)[1])
+
+    def details(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The maps on the way: [B, quarter_width, H / 4, W / 4] and [B, eighth_width, H / 8, W / 8]."""
         x = self.quarter(image.contiguous(memory_format=torch.channels_last))
-        x = self.eighth(functional.gelu(self.quarter_norm(x)))
-        return self.tokens(functional.gelu(self.eighth_norm(self.blocks(x))))
+        quarter = functional.gelu(self.quarter_norm(x))
+        return quarter, functional.gelu(self.eighth_norm(self.blocks(self.eighth(quarter))))

@@ -60,9 +60,14 @@ def _encoded(network: Hand3R, clip: Sequence[ClipFrame], precision: str) -> list
     with network_precision(precision, images.device):
         scene = network.encode_scene(Frame(images))
     batch = len(clip[0].image)
+    frames = [slice(start, start + batch) for start in range(0, len(images), batch)]
     return [
-        scene._replace(tokens=tokens, positions=positions)
-        for tokens, positions in zip(scene.tokens.split(batch), scene.positions.split(batch), strict=True)
+        scene._replace(
+            tokens=scene.tokens[part],
+            positions=scene.positions[part],
+            details=tuple(detail[part] for detail in scene.details),
+        )
+        for part in frames
     ]
 
 

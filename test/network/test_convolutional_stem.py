@@ -1,4 +1,4 @@
-"""The stem that small presets use in the place of a linear patch embedding."""
+"""The stem that small presets use in the place of a linear patch embedding, or beside it."""
 
 import pytest
 import torch
@@ -32,6 +32,19 @@ def test_an_encoder_with_a_stem_has_the_tokens_of_one_without() -> None:
     image = torch.rand(1, 3, 32, 64)
     assert plain(image).tokens.shape == stemmed(image).tokens.shape
     assert torch.equal(plain(image).positions, stemmed(image).positions)
+    assert [tuple(detail.shape) for detail in stemmed(image).details] == [(1, 8, 8, 16), (1, 8, 4, 8)]
+
+
+def test_a_stem_joins_a_trained_encoder_without_changing_it() -> None:
+    encoder = SceneEncoder(3, 16, 16, 1, 2, 2, 100.0, stem=SMALL)
+    image = torch.rand(1, 3, 32, 64)
+    assert encoder.stem is not None
+    joined, encoder.stem = encoder.stem, None
+    alone = encoder(image).tokens
+    encoder.stem = joined
+    torch.testing.assert_close(encoder(image).tokens, alone)
+    torch.nn.init.normal_(joined.tokens.weight)
+    assert not torch.allclose(encoder(image).tokens, alone, atol=1e-3)
 
 
 @pytest.mark.parametrize(('kind', 'values'), [(HandConfig, {'crop_size': 64, 'used_width': 48}), (SceneConfig, {})])

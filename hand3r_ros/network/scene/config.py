@@ -16,7 +16,7 @@ class SceneConfig:
 
     patch_size: int = 16
     stem: StemConfig | None = None
-    """Convolutions in the place of the linear patch embedding, for networks that are trained from nothing."""
+    """Convolutions whose tokens are added to those of the linear patch embedding; published checkpoints have none."""
     encoder_width: int = 1024
     encoder_depth: int = 24
     encoder_heads: int = 16
@@ -45,7 +45,10 @@ class SceneConfig:
     """Where the pose token of the first frame after a reset comes from: CUT3R reads the initial memory, TTT3R's
     long-sequence entry point starts from the learned token again."""
 
-    head: Literal['dpt', 'linear'] = 'dpt'
+    head: Literal['dpt', 'linear', 'pyramid'] = 'dpt'
+    """Of the checkpoints: 'dpt' or 'linear'. 'pyramid' joins tokens and the maps of ``stem``, for small networks."""
+    pyramid_widths: tuple[int, int, int] = (128, 64, 48)
+    """Channels of the pyramid at a sixteenth, an eighth and a quarter of the resolution."""
     dpt_widths: tuple[int, int, int, int] = (96, 192, 384, 768)
     """Channels of the four pyramid levels, finest first."""
     dpt_fusion_width: int = 256
@@ -90,7 +93,9 @@ class SceneConfig:
             raise ValueError(f'encoder_width must be a multiple of 4 x ray_map_heads, got {self.ray_map_heads} heads')
         if self.decoder_depth < 4:
             raise ValueError(f'decoder_depth must be at least 4 to give four DPT levels, got {self.decoder_depth}')
-        _check_choice('head', self.head, ('dpt', 'linear'))
+        _check_choice('head', self.head, ('dpt', 'linear', 'pyramid'))
+        if self.head == 'pyramid' and self.stem is None:
+            raise ValueError("head 'pyramid' joins the maps of a stem: give one")
         _check_choice('state_layout', self.state_layout, ('2d', '1d'))
         _check_choice('state_update', self.state_update, STATE_UPDATES)
         _check_choice('pose_token_after_reset', self.pose_token_after_reset, ('memory', 'learned'))

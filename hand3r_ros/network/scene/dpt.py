@@ -87,7 +87,7 @@ class DPTHead(nn.Module):
         """The layer whose bias sets where the map starts."""
         return self.output
 
-    def forward(self, levels: Sequence[Tensor], image_size: tuple[int, int]) -> Tensor:
+    def forward(self, levels: Sequence[Tensor], image_size: tuple[int, int], details: Sequence[Tensor] = ()) -> Tensor:
         """Four token tensors [B, L, C_level] to a map [B, channels, H, W] for ``image_size`` (H, W)."""
         rows, columns = (side // self.patch_size for side in image_size)
         pyramid = [

@@ -18,6 +18,9 @@ class SceneTokens(NamedTuple):
     tokens: Tensor  # [B, L, E] F_s, row-major over the patch grid
     positions: Tensor  # [B, L, 2] integer (row, column) of the patch
     image_size: tuple[int, int]  # height and width in pixels
+    details: tuple[
+        Tensor, ...
+    ] = ()  # maps [B, C, H / 4, W / 4] and [B, C, H / 8, W / 8] of the stem, where there is one
 
 
 class SceneEncoder(nn.Module):
@@ -40,11 +43,8 @@ class SceneEncoder(nn.Module):
         self.patch_size = patch_size
         self.head_width = width // heads
         self.rope_base = rope_base
-        self.patch_embedding: nn.Module
-        if stem is None:
-            self.patch_embedding = linear_patches(channels, patch_size, width)
-        else:
-            self.patch_embedding = ConvolutionalStem(stem, channels, width)
+        self.patch_embedding = linear_patches(channels, patch_size, width)
+        self.stem = None if stem is None else silent_stem(stem, channels, width)
         self.blocks = nn.ModuleList(EncoderBlock(width, heads, mlp_ratio, rope_half) for _ in range(depth))
         self.norm = layer_norm(width)
         initialise_linear_layers(self)
@@ -52,13 +52,18 @@ class SceneEncoder(nn.Module):
     def forward(self, image: Tensor) -> SceneTokens:
         """Image [B, channels, H, W], sides multiples of the patch size, to its normalised tokens."""
         height, width = self._checked_size(image)
-        tokens = self.patch_embedding(image).flatten(2).transpose(1, 2)  # [B, L, E]
+        tokens = self.patch_embedding(image)
+        details: tuple[Tensor, ...] = ()
+        if self.stem is not None:
+            details = self.stem.details(image)
+            tokens = tokens + self.stem.tokens(details[1])
+        tokens = tokens.flatten(2).transpose(1, 2)  # [B, L, E]
         positions = grid_positions(height // self.patch_size, width // self.patch_size, image.device)
         positions = positions.expand(len(image), -1, -1)
         rotation = rotation_2d(positions[:1], self.head_width, self.rope_base)
         for block in self.blocks:
             tokens = block(tokens, rotation)
-        return SceneTokens(self.norm(tokens), positions, (height, width))
+        return SceneTokens(self.norm(tokens), positions, (height, width), details)
 
     def _checked_size(self, image: Tensor) -> tuple[int, int]:
         sides = image.shape[2:]
@@ -77,6 +82,15 @@ def linear_patches(channels: int, patch_size: int, width: int) -> nn.Conv2d:
     assert embedding.bias is not None
     nn.init.zeros_(embedding.bias)
     return embedding
+
+
+def silent_stem(config: StemConfig, channels: int, width: int) -> ConvolutionalStem:
+    """Convolutions that add nothing before they are trained, so that they can join a trained encoder."""
+    stem = ConvolutionalStem(config, channels, width)
+    nn.init.zeros_(stem.tokens.weight)
+    assert stem.tokens.bias is not None
+    nn.init.zeros_(stem.tokens.bias)
+    return stem
 
 
 def grid_positions(rows: int, columns: int, device: torch.device | None = None) -> Tensor:

@@ -15,10 +15,17 @@ from hand3r_ros.network.scene.config import SceneConfig
 from hand3r_ros.network.scene.dpt import DPTHead
 from hand3r_ros.network.scene.known_camera import camera_points
 from hand3r_ros.network.scene.linear_head import LinearHead
+from hand3r_ros.network.scene.pyramid_head import PyramidHead
 from hand3r_ros.network.scene.rope import rotation_2d
 
 OPTIONAL_MAPS = frozenset({'world', 'rgb'})
 """Names of the maps that are computed only when asked for."""
+
+HEADS: dict[str, type[DPTHead | LinearHead | PyramidHead]] = {
+    'dpt': DPTHead,
+    'linear': LinearHead,
+    'pyramid': PyramidHead,
+}
 
 
 class DenseMaps(NamedTuple):
@@ -60,7 +67,7 @@ class DenseHeads(nn.Module):
     def __init__(self, config: SceneConfig) -> None:
         super().__init__()
         self.config = config
-        head: type[DPTHead | LinearHead] = DPTHead if config.head == 'dpt' else LinearHead
+        head = HEADS[config.head]
         self.self_points = head(config, channels=2 if config.takes_camera else 4)
         self.world_points = head(config, channels=4) if config.world_head else None
         self.world_blocks = nn.ModuleList(
@@ -79,12 +86,13 @@ class DenseHeads(nn.Module):
         image_size: tuple[int, int],
         dense: frozenset[str],
         intrinsics: Tensor | None = None,  # [B, 4] where the configuration takes a camera
+        details: Sequence[Tensor] = (),  # maps of the stem, which a pyramid joins
     ) -> DenseMaps:
         """Maps of the size of the image; ``dense`` names those of ``OPTIONAL_MAPS`` that are wanted."""
         self._check_wanted(dense)
-        raw_self = self.self_points(levels, image_size)
-        raw_world = self._world(levels, pose_token, positions, image_size) if 'world' in dense else None
-        raw_rgb = self.rgb(levels, image_size) if self.rgb is not None and 'rgb' in dense else None
+        raw_self = self.self_points(levels, image_size, details)
+        raw_world = self._world(levels, pose_token, positions, image_size, details) if 'world' in dense else None
+        raw_rgb = self.rgb(levels, image_size, details) if self.rgb is not None and 'rgb' in dense else None
         with torch.autocast(raw_self.device.type, enabled=False):
             points, confidence = self._points_self(raw_self, intrinsics)
             points_world, confidence_world = _exponential_points(raw_world) if raw_world is not None else (None, None)
@@ -97,7 +105,12 @@ class DenseHeads(nn.Module):
             raise ValueError(f'dense maps {sorted(unknown)} are not in this network, which offers {sorted(available)}')
 
     def _world(
-        self, levels: Sequence[Tensor], pose_token: Tensor, positions: Tensor, image_size: tuple[int, int]
+        self,
+        levels: Sequence[Tensor],
+        pose_token: Tensor,
+        positions: Tensor,
+        image_size: tuple[int, int],
+        details: Sequence[Tensor],
     ) -> Tensor:
         """Raw world pointmap: the last level is first moved to the world frame by the pose token."""
         assert self.world_points is not None
@@ -106,7 +119,7 @@ class DenseHeads(nn.Module):
         rotation = rotation_2d(positions, head_width, self.config.rope_base)
         for block in self.world_blocks:
             tokens = block(tokens, pose_token, rotation)
-        return self.world_points([*levels[:-1], tokens], image_size)
+        return self.world_points([*levels[:-1], tokens], image_size, details)
 
     def _points_self(self, raw: Tensor, intrinsics: Tensor | None) -> tuple[Tensor, Tensor]:
         raw = _channels_last(raw)

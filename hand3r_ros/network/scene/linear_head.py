@@ -28,7 +28,7 @@ class LinearHead(nn.Module):
         assert isinstance(layer, nn.Linear)
         return layer
 
-    def forward(self, levels: Sequence[Tensor], image_size: tuple[int, int]) -> Tensor:
+    def forward(self, levels: Sequence[Tensor], image_size: tuple[int, int], details: Sequence[Tensor] = ()) -> Tensor:
         """Token tensors, the last one [B, L, D], to a map [B, channels, H, W] for ``image_size`` (H, W)."""
         rows, columns = (side // self.patch_size for side in image_size)
         patches = self.mlp(levels[-1]).transpose(1, 2).unflatten(2, (rows, columns))

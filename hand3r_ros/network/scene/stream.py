@@ -124,6 +124,7 @@ class SceneStream(nn.Module):
             encoded.image_size,
             dense,
             intrinsics,
+            encoded.details,
         )
         prediction = ScenePrediction(
             points_self=maps.points_self,
