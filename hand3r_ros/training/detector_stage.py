@@ -58,11 +58,17 @@ def detection_losses(network: Hand3R, batch: DetectionBatch, config: TrainingCon
 def clip_detection_losses(
     network: Hand3R, predictions: list[Prediction], clip: list[ClipFrame], config: TrainingConfig
 ) -> dict[str, Tensor]:
-    """Losses of the detection head on the last image of a clip, whose scene tokens are there already."""
-    batch = clip[-1].detection
-    if batch is None:
+    """Losses of the detection head on the images of a clip, whose scene tokens are there already."""
+    labels = [frame.detection for frame in clip if frame.detection is not None]
+    if len(labels) < len(clip):
         raise ValueError(f'{config.data} does not say which hands are to be found: set weight_detection=0')
-    tokens = predictions[-1].scene.image_tokens
+    batch = DetectionBatch(
+        torch.cat([one.image for one in labels]),
+        torch.cat([one.boxes for one in labels]),
+        torch.cat([one.present for one in labels]),
+        torch.cat([one.ignored for one in labels]),
+    )
+    tokens = torch.cat([prediction.scene.image_tokens for prediction in predictions])
     height, width = batch.image.shape[2:]
     patch = network.config.scene.patch_size
     positions = grid_positions(height // patch, width // patch, tokens.device).expand(len(tokens), -1, -1)

@@ -58,6 +58,16 @@ def pointmaps_loss(maps: list[PointMap], scale: Tensor, alpha: float) -> Tensor:
     return 2.0 * torch.stack(losses).mean()
 
 
+def depth_loss(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Mean difference of the logarithms of depths [B, H, W] in metres: near things count as much as far ones.
+
+    Distances between points, as CUT3R compares them, are mostly those of the walls; a hand's are hardly noticed.
+    """
+    nearest = 1e-3  # m
+    difference = (predicted.clamp(min=nearest).log() - truth.clamp(min=nearest).log()).abs()
+    return difference[valid].mean() if bool(valid.any()) else difference.sum() * 0.0
+
+
 def camera_pose_loss(predicted: Tensor, truth: Tensor, scale: Tensor) -> Tensor:
     """|t - t*| / scale + |q - q*|, mean over [B] poses of 7 numbers (translation, quaternion w first and >= 0)."""
     translation = (predicted[:, :3] - truth[:, :3]).norm(dim=-1) / scale

@@ -1,18 +1,28 @@
 """The scene losses equal the published ones on their golden evaluation."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hand3r_ros.network.pose import pose_from_matrix
 from hand3r_ros.network.types import HandBoxes, HandPrediction, Prediction, ScenePrediction
 from hand3r_ros.training.clips import ClipFrame
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.containers import map_tensors
-from hand3r_ros.training.losses import PointMap, camera_pose_loss, pointmap_loss, pointmaps_loss, scene_scale
+from hand3r_ros.training.losses import (
+    PointMap,
+    camera_pose_loss,
+    depth_loss,
+    pointmap_loss,
+    pointmaps_loss,
+    scene_scale,
+)
 from hand3r_ros.training.scene_stage import pointmaps, scene_losses
 
 GOLDEN = Path(__file__).parents[3] / 'shared' / 'reference' / 'golden_cut3r' / 'losses.npz'
@@ -142,3 +152,23 @@ def test_invalid_pixels_do_not_count():
     confidence = torch.ones(1, 4, 5)
     assert pointmap_loss(wrong, confidence, truth, valid, torch.ones(1), 0.2) == pytest.approx(0.0, abs=1e-6)
     assert pointmap_loss(wrong, confidence, truth, torch.zeros_like(valid), torch.ones(1), 0.2) == 0.0
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.2, 5.0), st.floats(0.5, 2.0))
+def test_the_depth_loss_is_relative(depth: float, factor: float) -> None:
+    """An error of ten per cent costs the same at arm's length and at the wall."""
+    truth = torch.full((1, 2, 2), depth)
+    found = depth_loss(factor * truth, truth, torch.ones(1, 2, 2, dtype=torch.bool))
+    assert float(found) == pytest.approx(abs(math.log(factor)), abs=1e-5)
+
+
+def test_the_depth_loss_ignores_what_is_not_known() -> None:
+    truth = torch.tensor([[[1.0, 0.0]]])
+    predicted = torch.tensor([[[2.0, 7.0]]], requires_grad=True)
+    loss = depth_loss(predicted, truth, truth > 0.0)
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(math.log(2.0))
+    assert predicted.grad is not None
+    assert float(predicted.grad[0, 0, 1]) == 0.0
+    assert float(depth_loss(predicted, truth, torch.zeros_like(truth, dtype=torch.bool)).detach()) == 0.0
