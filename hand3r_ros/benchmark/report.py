@@ -15,6 +15,7 @@ from hand3r_ros.benchmark.pipeline import measure_pipeline
 from hand3r_ros.benchmark.random_weights import with_random_weights
 from hand3r_ros.benchmark.scene import SceneSpeed, measure_scene, total
 from hand3r_ros.benchmark.throughput import measure_throughput
+from hand3r_ros.cpu_threads import torch_threads
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset as preset_config
 
@@ -41,17 +42,20 @@ class BenchmarkOptions:
 
 def run_benchmark(options: BenchmarkOptions, out: Path | None = None) -> str:
     """Measures and returns the table as text; ``out`` also gets the numbers as JSON."""
-    torch.set_num_threads(options.threads)
-    if options.device == 'cuda':
-        numbers = gpu_numbers(options)
-    elif options.random_weights or options.preset == 'full':
-        numbers = random_weights_numbers(options)
-    else:
-        numbers = measure_pipeline(options.preset, options.weights_dir, options.frames)
+    with torch_threads(options.threads):
+        numbers = _numbers(options)
     if out is not None:
         out.write_text(json.dumps(numbers, indent=1))
     head = f'{options.preset}, {options.threads} thread(s), {platform.machine()}, torch {torch.__version__}'
     return '\n'.join([head, *(f'{name:<64} {value:10.3f}' for name, value in numbers.items())])
+
+
+def _numbers(options: BenchmarkOptions) -> Numbers:
+    if options.device == 'cuda':
+        return gpu_numbers(options)
+    if options.random_weights or options.preset == 'full':
+        return random_weights_numbers(options)
+    return measure_pipeline(options.preset, options.weights_dir, options.frames)
 
 
 def image_size(options: BenchmarkOptions) -> tuple[int, int]:

@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hand3r_ros.checkpoints.locations import find_mano, find_weights_folder
+from hand3r_ros.cpu_threads import torch_threads
 from hand3r_ros.datasets import dexycb, hoi4d
 from hand3r_ros.datasets.dexycb import DexYCBSequence
 from hand3r_ros.datasets.mano_annotations import FINGERTIPS, AnnotationModel
@@ -42,6 +42,7 @@ FINGERTIP_KEYPOINTS = [4, 8, 12, 16, 20]
 SMALLEST_BOX = 8.0  # px, along both sides; less of a hand inside the image shows nothing
 
 
+@torch_threads(1)
 def evaluate_data_set(
     root: Path,
     split: str | None,
@@ -69,7 +70,6 @@ def evaluate_data_set(
     check_outputs(outputs)
     known = recognise(root, PUBLIC_FORMATS)
     split = split or DEFAULT_SPLITS[known.name]
-    torch.set_num_threads(1)
     weights = find_weights_folder(preset, weights_dir)
     network, info = load_network(weights, preset)
     mano_file = find_mano(mano, weights_dir)

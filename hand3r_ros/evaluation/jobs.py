@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 
 from hand3r_ros.checkpoints.locations import find_weights_folder
+from hand3r_ros.cpu_threads import torch_threads
 from hand3r_ros.evaluation.detection import DetectionScore, HeadWatch
 from hand3r_ros.evaluation.rows import make_pipelines, with_reference
 from hand3r_ros.evaluation.samples import Pipeline, Samples, measure_sequence, merged
@@ -115,7 +116,8 @@ def measure(plan: Plan, processes: int) -> Measured:
         raise ValueError(f'processes must be at least 1, got {processes}')
     count = min(processes, plan.sequences)
     if count == 1:
-        return _together(map(functools.partial(_work, plan), range(plan.sequences)), plan)
+        with torch_threads(1):
+            return _together(map(functools.partial(_work, plan), range(plan.sequences)), plan)
     pool = ProcessPoolExecutor(count, multiprocessing.get_context('spawn'))
     try:
         return _together(pool.map(functools.partial(_work, plan), range(plan.sequences)), plan)

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from hand3r_ros.cpu_threads import torch_threads
 from hand3r_ros.evaluation import metrics
 from hand3r_ros.evaluation.placement_noise import (
     EXACT_POINTS,
@@ -78,9 +79,9 @@ class PlacedSample:
     root_relative: float  # MPJPE of the disturbed hand
 
 
+@torch_threads(1)
 def evaluate_placement(sequences: int, frames: int, out: Path | None = None) -> str:
     """Measures on the first test sequences and returns the report; ``out`` also gets the numbers as JSON."""
-    torch.set_num_threads(1)
     layer = HandLayer(load_open_hand())
     samples: list[PlacedSample] = []
     focals: dict[str, list[float]] = {}

@@ -202,13 +202,13 @@ def _aligned_wrists(
 ) -> tuple[FloatArray, list[HandPlacement]]:
     """(N, 3) wrist positions in metres, and what each rests on."""
     wrists = apparent_wrists(prediction, crops, is_right, mesh, scene.source_intrinsics)
-    vertices, faces = _numpy(mesh.vertices), hand_faces(layer)
+    vertices, keypoints, faces = _numpy(mesh.vertices), _numpy(mesh.keypoints), hand_faces(layer)
     placements = []
     for i, wrist in enumerate(wrists):
         if not _is_believable(wrist):  # this hand is left out
             placements.append(HandPlacement(PlacementSource.CROP_CAMERA))
             continue
-        found = align_to_scene(wrist, vertices[i], faces, scene.depth, scene.intrinsics, config)
+        found = align_to_scene(wrist, vertices[i], keypoints[i], faces, scene.depth, scene.intrinsics, config)
         wrists[i] = found.wrist
         source = PlacementSource.SCENE if found.on_scene else PlacementSource.CROP_CAMERA
         placements.append(HandPlacement(source, found.deviation, found.refused))

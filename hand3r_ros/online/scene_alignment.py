@@ -76,6 +76,7 @@ class SurfaceOffset:
 def align_to_scene(
     wrist: FloatArray,
     vertices: FloatArray,
+    keypoints: FloatArray,
     faces: NDArray[np.int64],
     depth: FloatArray,
     intrinsics: Intrinsics,
@@ -86,13 +87,16 @@ def align_to_scene(
     Args:
         wrist: (3,) metres in the camera frame: where the apparent size puts the hand.
         vertices: (V, 3) metres relative to the wrist, camera axes.
+        keypoints: (K, 3) metres relative to the wrist, camera axes: what the crop camera was fitted to.
         faces: (F, 3).
         depth: (h, w) metres along z, of the predicted scene; values that are not finite or not positive do not count.
         intrinsics: of ``depth``.
         config: when to distrust the scene.
 
     """
-    middle = vertices.mean(axis=0)
+    # However wrong the size is, the crop camera shows the middle of the keypoints where it is: its line of sight stays.
+    # The middle of the vertices lies 3 cm beside it: through that one a hand would move sideways with the distance.
+    middle = keypoints.mean(axis=0)
     distance = float((wrist + middle)[2])
     doubt = SIZE_UNCERTAINTY * distance
     moved, deviation = wrist, doubt

@@ -21,6 +21,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -263,6 +264,17 @@ class RunningNode:
             image_message(stamp_ns, picture(self._camera_number) if pixels is None else pixels)
         )
         return stamp_ns
+
+    def wait_until_taken(self) -> None:
+        """Wait until the image callback of the node had every image sent so far, whatever it did with them.
+
+        A request that is sent after an image may overtake it. Once acknowledged, the image waits at the node's
+        executor, which looks at everything that waits between two answers that were asked for one after the other.
+        Only for ``RELIABLE_IMAGES``: others are never acknowledged.
+        """
+        assert self.image_publisher.wait_for_all_acked(Duration(seconds=PATIENCE)), 'images were not acknowledged'
+        for _ in range(2):
+            self.state()
 
 
 def _start(parameters: dict[str, Any], domain: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:

@@ -209,7 +209,10 @@ def test_disabled_the_node_takes_no_image_until_it_is_enabled(node: RunningNode)
     before = client.message_at('/hand3r/status', node.send())
     assert client.call(SetBool, '/hand3r/enable', SetBool.Request(data=False)).success
     ignored = node.send()
-    client.wait(lambda: client.received['/hand3r/status'][-1] is not before, 'the status of the next second')
+    node.wait_until_taken()  # else it could arrive after the request to go on
+    known = len(client.received['/hand3r/status'])
+    client.wait(lambda: len(client.received['/hand3r/status']) > known, 'the status of the next second')
+    assert client.received['/hand3r/status'][-1].frames_processed == before.frames_processed
     assert client.call(SetBool, '/hand3r/enable', SetBool.Request(data=True)).success
     after = client.message_at('/hand3r/status', node.send())
     assert after.frames_processed == before.frames_processed + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -130,24 +131,29 @@ def test_what_came_after_the_last_checkpoint_is_done_again(settings, images, tmp
     assert len(results(run.out)['/hand3r/hands']) == FRAMES
 
 
-def test_a_process_that_was_killed_by_the_system_goes_on(images, weights_dir, tmp_path, settings):
-    out = tmp_path / 'out.mcap'
-    command = [sys.executable, '-m', 'hand3r_ros.cli', 'run', str(images), '--out', str(out)]
-    command += ['--weights-dir', str(weights_dir), '--detector', 'none', '--device', 'cpu', '--checkpoint-every', '0']
+def test_a_process_that_was_killed_by_the_system_goes_on(images, weights_dir, tmp_path):
+    """All runs are processes of their own: equal to the last bit are only those with the same number of threads."""
+
+    def command(out):
+        run = [sys.executable, '-m', 'hand3r_ros.cli', 'run', str(images), '--out', str(out), '--checkpoint-every', '0']
+        return [*run, '--weights-dir', str(weights_dir), '--detector', 'none', '--device', 'cpu']
+
+    out, whole = tmp_path / 'out.mcap', tmp_path / 'whole.mcap'
+    kill_after_a_checkpoint(command(out), tmp_path / 'out.mcap.partial' / 'progress.json')
+    assert not out.exists()
+    assert re.search(r'continues after [1-9]\d* images', subprocess.check_output(command(out), text=True))
+    subprocess.run(command(whole), check=True, stdout=subprocess.DEVNULL)
+    assert_same(results(whole), results(out))
+
+
+def kill_after_a_checkpoint(command, progress):
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    progress = tmp_path / 'out.mcap.partial' / 'progress.json'
     until = time.monotonic() + 200.0
     while not progress.exists() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert progress.exists() and not out.exists()
-    run = settings(images, out=out)
-    run = dataclasses.replace(run, values={**run.values, 'weights_dir': str(weights_dir)})
-    run_offline(run)
-    whole = dataclasses.replace(run, out=tmp_path / 'whole.mcap')
-    run_offline(whole)
-    assert_same(results(whole.out), results(out))
+    assert progress.exists()
 
 
 def test_a_stopped_run_says_so_and_goes_on(settings, images, monkeypatch, capsys):

@@ -70,9 +70,10 @@ def test_aligned_hands_lie_on_the_scene_however_wrong_their_size_was(two_hands, 
         for hand, truth in pairs(results, two_hands)
     ]
     assert len(errors) >= 10
-    # The crop camera is scaled orthographic, so that it shows a hand only to within a few millimetres of where it is.
-    assert np.median(errors) < 0.004
-    assert np.percentile(errors, 90) < 0.008
+    # The crop camera is scaled orthographic: it shows near hands a millimetre or two beside where they are. Over 14
+    # scenes the worst median was 1.6 mm, the worst 90th percentile 2.1 mm, with each of these sizes.
+    assert np.median(errors) < 0.0025
+    assert np.percentile(errors, 90) < 0.004
 
 
 def test_auto_takes_the_translation_head_where_there_is_one(two_hands):

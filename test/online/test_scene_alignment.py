@@ -28,6 +28,11 @@ def ball(radius=0.04) -> tuple[np.ndarray, np.ndarray]:
     return vertices, np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
 
 
+def align(wrist, vertices, faces, depth, camera, config, keypoints=None):
+    """A ball has no keypoints; its vertices stand for them."""
+    return align_to_scene(wrist, vertices, vertices if keypoints is None else keypoints, faces, depth, camera, config)
+
+
 def scene_with_ball(centre, background=1.5, camera=CAMERA):
     vertices, faces = ball()
     depth = mesh_depth(vertices + centre, faces, camera)
@@ -39,10 +44,22 @@ def scene_with_ball(centre, background=1.5, camera=CAMERA):
 def test_the_distance_along_the_line_of_sight_is_found(factor, x, y):
     centre = np.array([x, y, 0.5])
     vertices, faces, depth = scene_with_ball(centre)
-    found = align_to_scene(centre * factor, vertices, faces, depth, CAMERA, CONFIG)
+    found = align(centre * factor, vertices, faces, depth, CAMERA, CONFIG)
     assert found.on_scene
     assert np.allclose(found.wrist, centre, atol=4e-3)
     assert found.deviation < 0.01
+
+
+@pytest.mark.parametrize('factor', [0.8, 1.28])
+def test_a_wrong_distance_is_no_reason_to_move_what_the_crop_camera_shows_sideways(factor):
+    centre = np.array([0.05, -0.03, 0.5])
+    vertices, faces, depth = scene_with_ball(centre)
+    keypoints = np.array([[0.04, 0.03, 0.0]])
+    wrist = (centre + keypoints[0]) * factor - keypoints[0]
+    found = align(wrist, vertices, faces, depth, CAMERA, CONFIG, keypoints)
+    seen, shown = found.wrist + keypoints[0], centre + keypoints[0]
+    assert np.allclose(seen / seen[2], shown / shown[2], atol=1e-9)
+    assert np.allclose(found.wrist, centre, atol=4e-3)
 
 
 def test_a_large_hand_is_found_from_a_sample_of_its_pixels():
@@ -52,14 +69,14 @@ def test_a_large_hand_is_found_from_a_sample_of_its_pixels():
     differences, pixels_each = surface_differences(vertices + centre * 1.1, faces, depth, camera)
     assert len(differences) < 64 * 64
     assert pixels_each == 16
-    found = align_to_scene(centre * 1.1, vertices, faces, depth, camera, CONFIG)
+    found = align(centre * 1.1, vertices, faces, depth, camera, CONFIG)
     assert np.allclose(found.wrist, centre, atol=4e-3)
 
 
 def test_what_hides_most_of_a_hand_is_looked_past():
     vertices, faces, depth = scene_with_ball(CENTRE)
     depth[:, 105:] = np.linspace(0.30, 0.40, 224 - 105)  # something slanted in front of 65 % of it
-    found = align_to_scene(CENTRE * 1.1, vertices, faces, depth, CAMERA, CONFIG)
+    found = align(CENTRE * 1.1, vertices, faces, depth, CAMERA, CONFIG)
     assert np.allclose(found.wrist, CENTRE, atol=5e-3)
 
 
@@ -111,7 +128,7 @@ def test_the_outline_of_the_hand_does_not_count():
 def test_a_pointmap_without_points_leaves_the_apparent_size(value):
     vertices, faces = ball()
     wrist = np.array([0.0, 0.0, 0.6])
-    found = align_to_scene(wrist, vertices, faces, np.full((160, 224), value), CAMERA, CONFIG)
+    found = align(wrist, vertices, faces, np.full((160, 224), value), CAMERA, CONFIG)
     assert not found.on_scene
     assert 'only 0 scene points' in found.refused
     assert np.array_equal(found.wrist, wrist)
@@ -122,7 +139,7 @@ def test_a_pointmap_without_points_leaves_the_apparent_size(value):
 def test_a_scene_that_is_nowhere_near_leaves_the_apparent_size(value):
     vertices, faces = ball()
     wrist = np.array([0.0, 0.0, 0.4])
-    found = align_to_scene(wrist, vertices, faces, np.full((160, 224), value), CAMERA, CONFIG)
+    found = align(wrist, vertices, faces, np.full((160, 224), value), CAMERA, CONFIG)
     assert 'agree' in found.refused
     assert np.array_equal(found.wrist, wrist)
 
@@ -130,14 +147,14 @@ def test_a_scene_that_is_nowhere_near_leaves_the_apparent_size(value):
 def test_a_scene_beyond_the_largest_correction_leaves_the_apparent_size():
     vertices, faces, depth = scene_with_ball(CENTRE, background=np.nan)
     strict = replace(CONFIG, max_depth_correction=1.1)
-    assert not align_to_scene(CENTRE * 1.25, vertices, faces, depth, CAMERA, strict).on_scene
-    assert align_to_scene(CENTRE * 1.25, vertices, faces, depth, CAMERA, CONFIG).on_scene
+    assert not align(CENTRE * 1.25, vertices, faces, depth, CAMERA, strict).on_scene
+    assert align(CENTRE * 1.25, vertices, faces, depth, CAMERA, CONFIG).on_scene
 
 
 def test_a_hand_that_is_hidden_entirely_is_not_put_onto_what_hides_it():
     vertices, faces = ball()
     wall = np.full((160, 224), 0.3)
-    found = align_to_scene(CENTRE, vertices, faces, wall, CAMERA, CONFIG)
+    found = align(CENTRE, vertices, faces, wall, CAMERA, CONFIG)
     assert 'agree' in found.refused
     assert np.array_equal(found.wrist, CENTRE)
 
@@ -146,23 +163,23 @@ def test_a_few_visible_pixels_are_not_enough():
     vertices, faces, depth = scene_with_ball(CENTRE)
     sliver = np.full_like(depth, np.nan)
     sliver[79, 108:114] = depth[79, 108:114]
-    found = align_to_scene(CENTRE * 1.1, vertices, faces, sliver, CAMERA, CONFIG)
+    found = align(CENTRE * 1.1, vertices, faces, sliver, CAMERA, CONFIG)
     assert 'scene points lie on the hand' in found.refused
-    relaxed = align_to_scene(CENTRE * 1.1, vertices, faces, sliver, CAMERA, replace(CONFIG, min_scene_points=3))
+    relaxed = align(CENTRE * 1.1, vertices, faces, sliver, CAMERA, replace(CONFIG, min_scene_points=3))
     assert np.allclose(relaxed.wrist, CENTRE, atol=0.01)
 
 
 def test_points_that_agree_on_nothing_are_not_believed():
     vertices, faces = ball()
     noise = np.random.default_rng(0).uniform(0.25, 2.0, (160, 224))
-    found = align_to_scene(CENTRE, vertices, faces, noise, CAMERA, CONFIG)
+    found = align(CENTRE, vertices, faces, noise, CAMERA, CONFIG)
     assert 'agree on a distance' in found.refused
 
 
 @pytest.mark.parametrize('wrist', [[5.0, 0.0, 0.5], [0.0, -3.0, 0.5]])
 def test_hands_outside_of_the_image_keep_the_apparent_size(wrist):
     vertices, faces = ball()
-    found = align_to_scene(np.array(wrist), vertices, faces, np.ones((160, 224)), CAMERA, CONFIG)
+    found = align(np.array(wrist), vertices, faces, np.ones((160, 224)), CAMERA, CONFIG)
     assert not found.on_scene
     assert np.array_equal(found.wrist, wrist)
 
@@ -170,12 +187,12 @@ def test_hands_outside_of_the_image_keep_the_apparent_size(wrist):
 def test_a_hand_cut_by_the_image_border_is_still_found():
     centre = np.array([-0.27, 0.0, 0.5])  # its middle is just inside of the left border
     vertices, faces, depth = scene_with_ball(centre)
-    found = align_to_scene(centre * 1.15, vertices, faces, depth, CAMERA, CONFIG)
+    found = align(centre * 1.15, vertices, faces, depth, CAMERA, CONFIG)
     assert found.on_scene
     assert np.allclose(found.wrist, centre, atol=6e-3)
 
 
 def test_a_hand_around_the_camera_is_refused_without_harm():
     vertices, faces = ball(0.2)
-    found = align_to_scene(np.array([0.0, 0.0, 0.1]), vertices, faces, np.ones((160, 224)), CAMERA, CONFIG)
+    found = align(np.array([0.0, 0.0, 0.1]), vertices, faces, np.ones((160, 224)), CAMERA, CONFIG)
     assert np.isfinite(found.wrist).all()
