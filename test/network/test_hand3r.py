@@ -276,7 +276,7 @@ def test_presets_build_the_same_network_in_two_sizes(name: str) -> None:
     with torch.device('meta'):
         net = Hand3R(preset(name))
     count = sum(parameter.numel() for parameter in net.parameters())
-    assert {'tiny': 8e6 < count < 12e6, 'full': 1.4e9 < count < 1.6e9}[name]
+    assert {'tiny': 8e6 < count < 13e6, 'full': 1.4e9 < count < 1.6e9}[name]
 
 
 def test_streams_that_do_not_fit_together_are_named() -> None:

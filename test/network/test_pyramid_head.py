@@ -21,6 +21,7 @@ CONFIG = SceneConfig(
     decoder_width=16,
     decoder_heads=2,
     state_heads=2,
+    ray_map_depth=0,
     memory_heads=2,
     stem=StemConfig(quarter_width=6, eighth_width=10, blocks=1),
     head='pyramid',
