@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ class Terminal:
         self.output = b''
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background was started with it ignored
             os.execvpe(command[0], command, environment)
 
     def read_until(self, pattern: re.Pattern[bytes] | None) -> None:
