@@ -16,7 +16,7 @@ from torch import Tensor
 from hand3r_ros.datasets.samples import DataSetError
 
 LARGE_ARRAYS = ('image', 'depth', 'hand_crop')
-_NEVER_ALL_ZEROS = ('image', 'depth')  # an array that was never written is
+NEVER_ALL_ZEROS = ('image', 'depth')  # an array that was never written is
 
 
 class HeldArrays:
@@ -74,7 +74,7 @@ class HeldArrays:
 
 def _is_sound(name: str, values: Tensor) -> Tensor:
     """Whether a row can be used, as a tensor so that nothing waits for it."""
-    sound = values.any() if name in _NEVER_ALL_ZEROS else torch.ones((), dtype=torch.bool, device=values.device)
+    sound = values.any() if name in NEVER_ALL_ZEROS else torch.ones((), dtype=torch.bool, device=values.device)
     if values.is_floating_point():
         sound = sound & values.isfinite().all() & (values >= 0.0).all()
     return sound

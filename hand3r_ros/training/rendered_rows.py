@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from hand3r_ros.datasets.samples import CorruptSampleError, DataSetError, SkipLog
+from hand3r_ros.training.held_arrays import NEVER_ALL_ZEROS
 from hand3r_ros.training.rendered_data import RenderedData
 
 HAND_ARRAYS = ('hand_visible', 'hand_rotations', 'hand_betas', 'hand_keypoints_crop')
@@ -31,7 +32,7 @@ CLIP_ARRAYS = (
     'hand_keypoints_crop',
 )
 
-_NEVER_ALL_ZEROS = ('image', 'depth', 'intrinsics', 'T_world_camera')  # an array that was never written is
+_NEVER_ALL_ZEROS = (*NEVER_ALL_ZEROS, 'intrinsics', 'T_world_camera')  # an array that was never written is
 _ROTATION_TOLERANCE = 1e-3  # largest entry of R R^T - I
 _VAIN_DRAWS = 200  # per sample, before giving up
 

@@ -22,6 +22,7 @@ from hand3r_ros.training.clips import ClipFrame
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.datasets import ClipDataset, HandBatch, HandDataset
 from hand3r_ros.training.detection_data import DetectionBatch, DetectionDataset
+from hand3r_ros.training.held_arrays import LARGE_ARRAYS
 from hand3r_ros.training.processes import device_of
 from hand3r_ros.training.rendered_check import RENDERED
 from hand3r_ros.training.rendered_data import RenderedData
@@ -114,7 +115,7 @@ def open_clips(config: TrainingConfig, with_hands: bool = True) -> ClipSource:
         return StreamedClips(StreamedScenes.named_by(config), config.clip_frames)
     data_format = recognise(Path(config.data), ALL_FORMATS)
     if data_format is RENDERED:
-        names = ('image', 'depth', 'hand_crop') if with_hands else ('image', 'depth')
+        names = LARGE_ARRAYS if with_hands else ('image', 'depth')
         return ClipDataset(_rendered(config, names), config.clip_frames, with_hands=with_hands)
     sequences, skipped, _ = _annotated(config, data_format)
     return AnnotatedClipDataset(sequences, preset(config.preset), config.clip_frames, skipped)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rendered_noise import label
 
 from hand3r_ros.datasets.samples import DataSetError
 from hand3r_ros.training.config import TrainingConfig
@@ -32,13 +33,7 @@ def directory(tmp_path: Path) -> Path:
     for name in ('image', 'hand_crop'):
         arrays[name][:] = rng.integers(0, 255, arrays[name].shape)
     arrays['depth'][:] = rng.uniform(0.5, 2.0, arrays['depth'].shape)
-    arrays['intrinsics'][:] = 20.0
-    arrays['T_world_camera'][:] = np.eye(4)
-    arrays['hand_valid'][:, :, 1] = True
-    arrays['hand_visible'][:, :, 1] = 1.0
-    arrays['hand_box'][:, :, 1] = (2.0, 2.0, 12.0, 12.0)
-    arrays['hand_rotations'][:] = np.eye(3)
-    arrays['done'][:] = True
+    label(data)
     arrays['done'][UNFINISHED] = False
     return data.directory
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rendered_noise import label
 
 from hand3r_ros.datasets.samples import DataSetError
 from hand3r_ros.training.datasets import ClipDataset, HandDataset
@@ -24,14 +25,8 @@ def data(tmp_path: Path) -> RenderedData:
     arrays = data.arrays
     arrays['image'][:] = np.random.default_rng(0).integers(0, 255, arrays['image'].shape)
     arrays['depth'][:] = 1.0
-    arrays['intrinsics'][:] = 20.0
-    arrays['T_world_camera'][:] = np.eye(4)
-    arrays['hand_valid'][:, :, 1] = True
-    arrays['hand_visible'][:, :, 1] = 1.0
-    arrays['hand_box'][:, :, 1] = (2.0, 2.0, 12.0, 12.0)
-    arrays['hand_rotations'][:] = np.eye(3)
+    label(data)
     arrays['hand_betas'][:] = np.arange(ROWS)[:, None, None, None]
-    arrays['done'][:] = True
     return data
 
 

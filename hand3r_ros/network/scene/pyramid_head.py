@@ -18,8 +18,6 @@ from hand3r_ros.network.convolutional_stem import ChannelNorm, ResidualBlock
 from hand3r_ros.network.scene.config import SceneConfig
 from hand3r_ros.network.scene.dpt import PointConvolution
 
-_DETAIL_SCALE = 4  # pixels of the finest map of the stem; half of that is the finest here
-
 
 class PyramidHead(nn.Module):
     """Four levels of tokens and two maps of the stem to one full-resolution map."""
@@ -65,7 +63,7 @@ class PyramidHead(nn.Module):
         x = self.fine(self.to_fine(x, quarter))
         x = functional.pixel_shuffle(self.to_half(functional.gelu(self.half_norm(x))), 2)
         x = self.output(functional.gelu(self.finish(x)))
-        return functional.interpolate(x, scale_factor=_DETAIL_SCALE // 2, mode='bilinear', align_corners=False)
+        return functional.interpolate(x, scale_factor=2, mode='bilinear', align_corners=False)
 
 
 class _Joined(nn.Module):
