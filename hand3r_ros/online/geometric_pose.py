@@ -1,14 +1,15 @@
 """Camera pose from feature tracks and the predicted pointmap (OpenCV).
 
 A keyframe gives corner features a place in the world: their position in its predicted pointmap, seen from its pose.
-Features are followed from frame to frame (pyramidal Lucas-Kanade, checked backwards); the pose of a frame is the one
-under which they project to where they were found (PnP with RANSAC). Hands move by themselves and are masked. When too
-few features are left, the frame becomes the next keyframe.
+Features are followed from frame to frame (``image_features``); the pose of a frame is the one under which they project
+to where they were found (PnP with RANSAC). Then their depths and the last poses are brought into agreement
+(``track_refinement``), because predicted depths are far less exact than tracks. Hands move by themselves and are
+masked. When too few features are left, the frame becomes the next keyframe.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
@@ -17,7 +18,15 @@ from numpy.typing import NDArray
 from hand3r_ros.geometry import Intrinsics, invert_transform, make_transform, transform_points
 from hand3r_ros.online.camera_pose import PoseEstimate, PoseMemory, PoseObservation, known_transform
 from hand3r_ros.online.config import GeometricPoseConfig
+from hand3r_ros.online.image_features import follow, new_features
 from hand3r_ros.online.mapping import depth_edges
+from hand3r_ros.online.track_refinement import (
+    PastViews,
+    RefinementNoise,
+    Tracks,
+    refined,
+    reprojection_errors,
+)
 
 FloatArray = NDArray[np.floating]
 
@@ -25,17 +34,18 @@ _NO_DISTORTION = np.zeros(4)
 
 _RANSAC_ITERATIONS = 200
 _RANSAC_CONFIDENCE = 0.999
-_LARGEST_RETURN_ERROR = 0.7
-"""Pixels by which a feature may miss its start when it is tracked forth and back."""
+_UNREFINED_SHARE = 1.5
+"""Of ``reprojection_error``: what a track may be off before its depth is refined."""
+
+_PAST_VIEWS = 8
+_VIEW_EVERY = 3
+"""Past views that take part in the refinement, and frames between them; keyframes are views too."""
 
 _DEPTH_STEP = 0.1
 """Relative depth step to a neighbouring pixel above which a feature sits on an edge, where its depth is arbitrary."""
 
 _SCALE_MEMORY = 0.9
 _LARGEST_LOG_SCALE = 0.7
-
-_GRID = (6, 8)
-"""Rows and columns of cells over which features are spread."""
 
 _FRAMES_BEFORE_ANCHORING = 15
 """Lost frames after which tracking starts anew from the last pose."""
@@ -56,14 +66,6 @@ class _View:
         return geometry.to_network((pixels + 0.5) * scale - 0.5)
 
 
-@dataclass(frozen=True)
-class _Tracks:
-    """Features that are being followed."""
-
-    pixels: NDArray[np.float32]  # (N, 2) in the last frame
-    points_world: FloatArray  # (N, 3) m
-
-
 class GeometricPose:
     """Visual odometry on predicted geometry; reports a lost pose instead of guessing."""
 
@@ -75,8 +77,9 @@ class GeometricPose:
     def reset(self) -> None:
         """The next frame is a first one."""
         self._last_gray: NDArray[np.uint8] | None = None
-        self._tracks = _Tracks(np.zeros((0, 2), np.float32), np.zeros((0, 3)))
+        self._tracks, self._views = Tracks.none(), PastViews.none()
         self._tracks_at_keyframe = 0
+        self._frames_since_view = 0
         self._T_world_camera = self._T_world_first
         self._lost_frames = 0
 
@@ -87,29 +90,33 @@ class GeometricPose:
             self._start_keyframe(view)
             self._last_gray = view.gray
             return PoseEstimate(self._T_world_camera)
-        followed = self._follow(self._last_gray, view)
-        solved = self._solve(followed, view)
+        solved = self._solve(*self._follow(self._last_gray, view), view)
         if solved is None:
             return self._lost(view)
-        self._T_world_camera, self._tracks = solved
+        self._tracks, self._views, T_camera_world = solved
+        self._T_world_camera = invert_transform(T_camera_world)
         self._lost_frames = 0
         self._last_gray = view.gray
+        self._frames_since_view += 1
         if len(self._tracks.pixels) < self.config.keyframe_fraction * self._tracks_at_keyframe:
             self._start_keyframe(view)
+        elif self._frames_since_view >= _VIEW_EVERY:
+            self._keep_view()
         return PoseEstimate(self._T_world_camera)
 
     def move_network_world(self, T_network_camera: FloatArray, T_world_camera: FloatArray) -> None:
         """Nothing: tracks are kept in the published world."""
 
     def memory(self) -> PoseMemory:
-        """The last image and the features that are followed in it."""
+        """The last image, the features that are followed in it, and where they were before."""
         if self._last_gray is None:
             return {}
         return {
             'gray': self._last_gray,
-            'pixels': self._tracks.pixels,
-            'points_world': self._tracks.points_world,
-            'counts': np.array([self._tracks_at_keyframe, self._lost_frames]),
+            **{f.name: getattr(self._tracks, f.name) for f in fields(Tracks)},
+            'past_poses': self._views.T_camera_world,
+            'past_pixels': self._views.pixels,
+            'counts': np.array([self._tracks_at_keyframe, self._lost_frames, self._frames_since_view]),
             'T_world_camera': self._T_world_camera,
         }
 
@@ -119,27 +126,18 @@ class GeometricPose:
         if T_world_camera is None:
             self.reset()
             return
-        expected = {
-            'gray': ('uint8', 2),
-            'pixels': ('float32', 2),
-            'points_world': ('float64', 2),
-            'counts': ('int64', 1),
-        }
-        found = {name: (str(memory[name].dtype), memory[name].ndim) for name in expected if name in memory}
-        if found != expected or len(memory['pixels']) != len(memory['points_world']) or len(memory['counts']) != 2:
-            raise ValueError('the memory of the camera pose does not hold the tracks of a geometric pose')
+        check_memory(memory)
         self._last_gray = memory['gray']
-        self._tracks = _Tracks(memory['pixels'], memory['points_world'])
-        self._tracks_at_keyframe, self._lost_frames = (int(count) for count in memory['counts'])
+        self._tracks = Tracks(*(memory[f.name] for f in fields(Tracks)))
+        self._views = PastViews(memory['past_poses'], memory['past_pixels'])
+        self._tracks_at_keyframe, self._lost_frames, self._frames_since_view = map(int, memory['counts'])
         self._T_world_camera = T_world_camera
 
     def _lost(self, view: _View) -> PoseEstimate:
         """Keeps looking for the last good frame's features, which return after a blur or a covering hand."""
         self._lost_frames += 1
         if self._lost_frames >= _FRAMES_BEFORE_ANCHORING:
-            self._tracks = replace(
-                self._tracks, pixels=self._tracks.pixels[:0], points_world=self._tracks.points_world[:0]
-            )
+            self._tracks, self._views = Tracks.none(), PastViews.none()
             self._start_keyframe(view)
             self._last_gray = view.gray
             self._lost_frames = 0
@@ -155,17 +153,11 @@ class GeometricPose:
             camera = camera.resized(width, height)
         return _View(np.asarray(gray, np.uint8), camera, observation)
 
-    def _follow(self, last_gray: NDArray[np.uint8], view: _View) -> _Tracks:
+    def _follow(self, last_gray: NDArray[np.uint8], view: _View) -> tuple[Tracks, PastViews]:
         """The tracks that are found again in the new frame, off the hands."""
-        if not len(self._tracks.pixels):
-            return self._tracks
-        start = self._tracks.pixels
-        pixels, found = _flow(last_gray, view.gray, start)
-        back, returned = _flow(view.gray, last_gray, pixels)
-        good = found & returned & (np.linalg.norm(back - start, axis=1) < _LARGEST_RETURN_ERROR)
-        good &= ((pixels >= 0) & (pixels <= np.array([view.gray.shape[1] - 1, view.gray.shape[0] - 1]))).all(axis=1)
+        pixels, good = follow(last_gray, view.gray, self._tracks.pixels)
         good &= ~self._on_moving(view, pixels)
-        return _Tracks(pixels[good], self._tracks.points_world[good])
+        return replace(self._tracks, pixels=pixels).only(good), self._views.only(good)
 
     @staticmethod
     def _on_moving(view: _View, pixels: FloatArray) -> NDArray[np.bool_]:
@@ -177,38 +169,41 @@ class GeometricPose:
         result[inside] = moving[row[inside], column[inside]]
         return result
 
-    def _solve(self, tracks: _Tracks, view: _View) -> tuple[FloatArray, _Tracks] | None:
-        """Pose and consistent tracks; None when there is no pose that enough tracks agree on."""
+    def _solve(self, tracks: Tracks, views: PastViews, view: _View) -> tuple[Tracks, PastViews, FloatArray] | None:
+        """Consistent tracks, views and ``T_camera_world``; None when there is no pose that enough tracks agree on."""
+        found = self._consensus(tracks, view)
+        if found is None:
+            return None
+        T_camera_world, chosen = found
+        tracks, views = tracks.only(chosen), views.only(chosen)
+        tracks, views, T_camera_world = refined(tracks, views, T_camera_world, view.intrinsics, RefinementNoise())
+        kept = reprojection_errors(tracks, T_camera_world, view.intrinsics) < self.config.reprojection_error
+        if np.count_nonzero(kept) < self.config.min_inliers or not np.isfinite(T_camera_world).all():
+            return None
+        return tracks.only(kept), views.only(kept), T_camera_world
+
+    def _consensus(self, tracks: Tracks, view: _View) -> tuple[FloatArray, NDArray[np.intp]] | None:
+        """``T_camera_world`` that most tracks agree on, and those; whatever moves by itself is not among them."""
         if len(tracks.pixels) < self.config.min_inliers:
             return None
         T_guess = invert_transform(self._T_world_camera)
         rotation, _ = cv2.Rodrigues(T_guess[:3, :3])
-        matrix = view.intrinsics.matrix()
-        pixels = tracks.pixels.astype(np.float64)
         solved, rotation, translation, inliers = cv2.solvePnPRansac(
             tracks.points_world,
-            pixels,
-            matrix,
+            tracks.pixels.astype(np.float64),
+            view.intrinsics.matrix(),
             _NO_DISTORTION,
             rotation,
             T_guess[:3, 3:].copy(),
             useExtrinsicGuess=True,
             iterationsCount=_RANSAC_ITERATIONS,
-            reprojectionError=self.config.reprojection_error,
+            reprojectionError=_UNREFINED_SHARE * self.config.reprojection_error,
             confidence=_RANSAC_CONFIDENCE,
             flags=cv2.SOLVEPNP_ITERATIVE,
         )
         if not solved or inliers is None or len(inliers) < self.config.min_inliers:
             return None
-        chosen = inliers.ravel()
-        kept = _Tracks(tracks.pixels[chosen], tracks.points_world[chosen])
-        rotation, translation = cv2.solvePnPRefineLM(
-            kept.points_world, pixels[chosen], matrix, _NO_DISTORTION, rotation, translation
-        )
-        T_camera_world = make_transform(cv2.Rodrigues(rotation)[0], translation.ravel())
-        if not np.isfinite(T_camera_world).all():
-            return None
-        return invert_transform(T_camera_world), kept
+        return make_transform(cv2.Rodrigues(rotation)[0], translation.ravel()), inliers.ravel().astype(np.intp)
 
     def _start_keyframe(self, view: _View) -> None:
         """Adds new features, with their places in the world, to the tracks that are left."""
@@ -216,12 +211,19 @@ class GeometricPose:
         if len(pixels):
             points_camera, usable = _points_at(view, pixels)
             scale = self._scale_of_tracks(view)
-            points_world = transform_points(self._T_world_camera, scale * points_camera[usable])
-            self._tracks = _Tracks(
-                np.concatenate([self._tracks.pixels, pixels[usable]]),
-                np.concatenate([self._tracks.points_world, points_world]),
-            )
+            added = Tracks.on_rays(pixels[usable], scale * points_camera[usable], self._T_world_camera)
+            self._tracks = self._tracks.joined(added)
+            self._views = self._views.with_new_tracks(len(added.pixels))
         self._tracks_at_keyframe = len(self._tracks.pixels)
+        self._keep_view()
+
+    def _keep_view(self) -> None:
+        """Makes the present frame a past view."""
+        T_camera_world = invert_transform(self._T_world_camera)
+        self._views = self._views.with_view(
+            T_camera_world, self._tracks.pixels, _PAST_VIEWS, least_seen=self.config.min_inliers
+        )
+        self._frames_since_view = 0
 
     def _scale_of_tracks(self, view: _View) -> float:
         """Factor that brings this frame's predicted distances to those of the tracks that are left.
@@ -241,49 +243,27 @@ class GeometricPose:
         return float(np.exp(_SCALE_MEMORY * np.clip(ratio, -_LARGEST_LOG_SCALE, _LARGEST_LOG_SCALE)))
 
 
-def new_features(gray: NDArray[np.uint8], taken: NDArray[np.float32], wanted: int) -> NDArray[np.float32]:
-    """Corners (N, 2) away from those already ``taken`` (M, 2), so that M + N is about ``wanted``.
-
-    Every cell of a grid gets its share: one richly textured thing, which may be the one that moves, must not
-    outnumber the rest of the scene.
-    """
-    height, width = gray.shape
-    spacing = max(3, round(max(height, width) / 80))
-    free = np.full(gray.shape, 255, np.uint8)
-    for x, y in taken:
-        cv2.circle(free, (round(float(x)), round(float(y))), spacing, (0,), -1)
-    corners = cv2.goodFeaturesToTrack(gray, 4 * wanted, 0.003, spacing, mask=free)
-    if corners is None:
-        return np.zeros((0, 2), np.float32)
-    pixels = np.asarray(corners, np.float32).reshape(-1, 2)  # strongest first
-    share = max(1, round(wanted / (_GRID[0] * _GRID[1]) * 1.5))
-    room = np.full(_GRID[0] * _GRID[1], share)
-    np.subtract.at(room, _cells(taken, width, height), 1)
-    chosen = []
-    for index, cell in enumerate(_cells(pixels, width, height)):
-        if room[cell] > 0:
-            room[cell] -= 1
-            chosen.append(index)
-    return pixels[chosen[: max(0, wanted - len(taken))]]
-
-
-def _cells(pixels: NDArray[np.float32], width: int, height: int) -> NDArray[np.int64]:
-    """(N,) grid cell of each pixel (N, 2)."""
-    rows, columns = _GRID
-    column = np.clip(pixels[:, 0] * columns / width, 0, columns - 1).astype(np.int64)
-    row = np.clip(pixels[:, 1] * rows / height, 0, rows - 1).astype(np.int64)
-    return row * columns + column
-
-
-def _flow(
-    first: NDArray[np.uint8], second: NDArray[np.uint8], pixels: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Where pixels (N, 2) of the first image are in the second (N, 2), and which of them (N,) were found."""
-    guess = pixels.reshape(-1, 1, 2).copy()
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(
-        first, second, pixels.reshape(-1, 1, 2), guess, winSize=(21, 21), maxLevel=4
-    )
-    return np.asarray(moved, np.float32).reshape(-1, 2), np.asarray(found).ravel() == 1
+def check_memory(memory: PoseMemory) -> None:
+    """Raises ValueError for a memory that is not that of a geometric pose, or is damaged."""
+    shapes: dict[str, tuple[str, tuple[int | str, ...]]] = {
+        'gray': ('uint8', ('H', 'W')),
+        'pixels': ('float32', ('N', 2)),
+        'centers': ('float64', ('N', 3)),
+        'rays': ('float64', ('N', 3)),
+        'log_depth': ('float64', ('N',)),
+        'predicted_log_depth': ('float64', ('N',)),
+        'past_poses': ('float64', ('K', 4, 4)),
+        'past_pixels': ('float32', ('K', 'N', 2)),
+        'counts': ('int64', (3,)),
+    }
+    sizes: dict[int | str, int] = {}
+    for name, (dtype, shape) in shapes.items():
+        array = memory.get(name)
+        if array is None or str(array.dtype) != dtype or array.ndim != len(shape):
+            raise ValueError(f'the memory of the camera pose does not hold the {name} of a geometric pose')
+        for wanted, found in zip(shape, array.shape, strict=True):
+            if found != (wanted if isinstance(wanted, int) else sizes.setdefault(wanted, found)):
+                raise ValueError(f'{name} in the memory of the camera pose has the wrong shape {array.shape}')
 
 
 def _points_at(view: _View, pixels: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
