@@ -13,6 +13,7 @@ from hand3r_ros.geometry import R_BODY_OPTICAL, invert_transform, make_transform
 from hand3r_ros.online.camera_pose import first_camera_in_world
 from hand3r_ros.online.config import IDENTITY_POSE, GeometricPoseConfig
 from hand3r_ros.online.errors import FrameRejected
+from hand3r_ros.online.geometric_pose import GeometricPose
 from hand3r_ros.online.results import TrackingState
 from hand3r_ros.synthetic.sequence import SceneConfig, Sequence
 
@@ -132,3 +133,47 @@ def test_a_featureless_start_is_not_fatal(moving_camera):
     reconstructor = make_reconstructor(pose_source='geometric', geometric_pose=GeometricPoseConfig(max_features=100))
     results = play(reconstructor, [blank(moving_camera[0])] * 3)
     assert results[-1].state == TrackingState.LOST
+
+
+def followed(moving_camera) -> dict[str, np.ndarray]:
+    """The memory of tracks after a few frames."""
+    reconstructor = make_reconstructor(pose_source='geometric')
+    play(reconstructor, moving_camera[:8])
+    return dict(reconstructor._parts.pose_source.memory())
+
+
+def test_tracks_go_on_from_a_memory_as_if_nothing_had_happened(moving_camera):
+    memory = followed(moving_camera)
+    assert memory['past_pixels'].shape[1:] == (len(memory['pixels']), 2) and len(memory['past_poses']) >= 2
+    observations = []
+    reconstructor = make_reconstructor(pose_source='geometric')
+    pose = reconstructor._parts.pose_source
+    update = pose.update
+    pose.update = lambda seen: observations.append(seen) or update(seen)
+    results = play(reconstructor, moving_camera)
+    restored = GeometricPose(np.eye(4), GeometricPoseConfig())
+    restored.restore(memory)
+    for observation, result in zip(observations[8:], results[8:], strict=True):
+        assert np.array_equal(restored.update(observation).T_world_camera, result.T_world_camera)
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('pixels', None),
+        ('rays', np.zeros((3, 3))),
+        ('past_pixels', np.zeros((2, 3, 2), np.float32)),
+        ('past_poses', np.zeros((2, 4, 4), np.float32)),
+        ('counts', np.zeros(2, np.int64)),
+    ],
+)
+def test_a_damaged_memory_of_tracks_is_named_and_changes_nothing(moving_camera, name, value):
+    memory = followed(moving_camera)
+    if value is None:
+        del memory[name]
+    else:
+        memory[name] = value
+    pose = GeometricPose(np.eye(4), GeometricPoseConfig())
+    with pytest.raises(ValueError, match='past_pixels|' + name):
+        pose.restore(memory)
+    assert not pose.memory()
