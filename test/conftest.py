@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+
+# No test is timed: on a busy machine the first call alone, which compiles and caches, may take seconds.
+hypothesis.settings.register_profile('untimed', deadline=None)
+hypothesis.settings.load_profile('untimed')
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
