@@ -40,6 +40,11 @@ class Hand3RConfig:
                 "prompt.translation 'correction' needs a focal length: a scene stream with self_points 'camera', "
                 f'got {self.scene.self_points!r}'
             )
+        if self.hand.orientation == 'line_of_sight' and not self.scene.takes_camera:
+            raise ValueError(
+                "hand.orientation 'line_of_sight' needs a focal length: a scene stream with self_points 'camera', "
+                f'got {self.scene.self_points!r}'
+            )
         if self.image_long_side < self.scene.patch_size or self.image_long_side % self.scene.patch_size:
             raise ValueError(
                 f'image_long_side must be a multiple of the patch size {self.scene.patch_size}, '

@@ -22,7 +22,7 @@ from hand3r_ros.network.checkpoints import WeightsError
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.network.hand.mano_head import ManoHead
 from hand3r_ros.network.hand3r import EncodedFrame, Hand3R
-from hand3r_ros.network.types import Frame, HandBoxes, HandPrediction, Prediction, SceneState
+from hand3r_ros.network.types import Frame, HandBoxes, Prediction, SceneState
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -79,7 +79,7 @@ class FusedHeadNetwork(Hand3R):
         finally:
             hook.remove()
         hands = self.fused_head(fused[0][:, None])
-        replaced = HandPrediction(hands.rotations, hands.betas, hands.crop_camera, prediction.hands.translation)
+        replaced = self.hand_prediction(hands, boxes, prediction.scene.intrinsics, prediction.hands.translation)
         return state, dataclasses.replace(prediction, hands=replaced)
 
 

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from hand3r_ros.network.apparent_place import apparent_place, crop_numbers
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.network.detection.head import DetectionHead, HandMaps
+from hand3r_ros.network.hand.line_of_sight import in_camera, slopes_of_boxes
+from hand3r_ros.network.hand.mano_head import ManoParameters
 from hand3r_ros.network.hand.stream import HandStream, HandStreamOutput
 from hand3r_ros.network.input_checks import check_boxes, check_step
 from hand3r_ros.network.prompt import PromptEncoder, Prompts, TranslationHead
@@ -112,10 +114,26 @@ class Hand3R(nn.Module):
             padded, slots = pad_prompts(prompts, boxes.batch_index, len(frame.image))
             result = self.scene.step(state, frame, encoded.scene, padded, dense)
             fused = result.fused_prompts[boxes.batch_index, slots]  # [N, D]
-        hands = encoded.hands
-        translation = self._translation(fused, hands, boxes, result.prediction.intrinsics)
-        hand_prediction = HandPrediction(hands.rotations, hands.betas, hands.crop_camera, translation)
-        return result.state, Prediction(result.prediction, hand_prediction)
+        translation = self._translation(fused, encoded.hands, boxes, result.prediction.intrinsics)
+        hands = self.hand_prediction(encoded.hands, boxes, result.prediction.intrinsics, translation)
+        return result.state, Prediction(result.prediction, hands)
+
+    def hand_prediction(
+        self,
+        hands: HandStreamOutput | ManoParameters,
+        boxes: HandBoxes,
+        intrinsics: Tensor | None,
+        translation: Tensor | None,
+    ) -> HandPrediction:
+        """What a MANO head says of N hands, in camera axes; ``intrinsics`` [B, 4] as in ``ScenePrediction``."""
+        if self.config.hand.orientation == 'camera':
+            return HandPrediction(hands.rotations, hands.betas, hands.crop_camera, translation)
+        assert intrinsics is not None  # Hand3RConfig requires a scene stream that knows the camera
+        rotations = hands.rotations.float()
+        with torch.autocast(rotations.device.type, enabled=False):
+            own = intrinsics.float()[boxes.batch_index.long()]  # an empty list of hands may come without a type
+            slopes = slopes_of_boxes(boxes.boxes, own, boxes.is_right)
+            return HandPrediction(in_camera(rotations, slopes), hands.betas, hands.crop_camera, translation, slopes)
 
     def _prompts(self, boxes: HandBoxes, encoded: EncodedFrame) -> Prompts | None:
         """One token per hand; None without hands or without fusion."""

@@ -76,6 +76,7 @@ TINY = Hand3RConfig(
         head_dim=32,
         head_mlp_width=1024,
         query='keypoints',
+        orientation='line_of_sight',
         initial_camera=(6.0, 0.0, 0.0),
     ),
     prompt=PromptConfig(

@@ -81,10 +81,12 @@ class ScenePrediction:
 class HandPrediction:
     """Outputs of the hand stream; rotations, betas and crop camera describe the mirrored hand for left hands."""
 
-    rotations: Tensor  # [N, 16, 3, 3] global orientation and 15 joint rotations, MANO order, right-looking
+    rotations: Tensor  # [N, 16, 3, 3] in MANO order, right-looking, the first, of the whole hand, in camera axes
     betas: Tensor  # [N, 10]
     crop_camera: Tensor  # [N, 3] s, tx, ty of HaMeR's weak-perspective crop camera, right-looking
     translation: Tensor | None  # [N, 3] m, wrist joint in the camera frame (not mirrored); None without that head
+    slopes: Tensor | None = None  # [N, 2] x / z, y / z of the lines of sight against which the crop camera sees the
+    # hands, right-looking; None: along the optical axis, as HaMeR
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -183,5 +184,6 @@ def _require_finite(state: SceneState, prediction: Prediction) -> None:
 
 
 def _in_float32(hands: HandPrediction) -> HandPrediction:
-    translation = None if hands.translation is None else hands.translation.float()
-    return HandPrediction(hands.rotations.float(), hands.betas.float(), hands.crop_camera.float(), translation)
+    names = [field.name for field in dataclasses.fields(hands)]
+    tensors = {name: tensor for name in names if (tensor := getattr(hands, name)) is not None}
+    return dataclasses.replace(hands, **{name: tensor.float() for name, tensor in tensors.items()})

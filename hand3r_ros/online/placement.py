@@ -27,6 +27,7 @@ from hand3r_ros.network.hand.camera import (
     project_to_crop,
 )
 from hand3r_ros.network.hand.crop import HandCrop
+from hand3r_ros.network.hand.line_of_sight import mirror_slopes, sight_rotations
 from hand3r_ros.network.types import HandPrediction
 from hand3r_ros.online.config import PlacementConfig
 from hand3r_ros.online.results import HandDetection, HandPlacement, HandResult, PlacementSource
@@ -134,7 +135,7 @@ def apparent_wrists(
     """
     cameras = mirror_crop_camera(prediction.crop_camera.cpu(), is_right).double()
     center, size = _crop_places(crops)
-    in_crop = project_to_crop((mesh.keypoints + mesh.rest_root[:, None]).double(), cameras)  # [N, 21, 2]
+    in_crop = project_to_crop(_as_shown(mesh, prediction.slopes, is_right), cameras)  # [N, 21, 2]
     pixels = center[:, None] + size[:, None, None] * in_crop
     return _numpy(perspective_translation(mesh.keypoints.double(), pixels, *_lens(camera)))
 
@@ -213,6 +214,15 @@ def _aligned_wrists(
         source = PlacementSource.SCENE if found.on_scene else PlacementSource.CROP_CAMERA
         placements.append(HandPlacement(source, found.deviation, found.refused))
     return wrists, placements
+
+
+def _as_shown(mesh: HandMesh, slopes: Tensor | None, is_right: Tensor) -> Tensor:
+    """Keypoints [N, 21, 3] of the model at its origin, as the crop camera looks at them."""
+    keypoints = mesh.keypoints.double()
+    if slopes is not None:
+        turn = sight_rotations(mirror_slopes(slopes.cpu(), is_right).double())  # camera from line of sight
+        keypoints = keypoints @ turn
+    return keypoints + mesh.rest_root[:, None].double()
 
 
 def _crop_places(crops: list[HandCrop]) -> tuple[Tensor, Tensor]:

@@ -79,7 +79,7 @@ class AnnotatedHandDataset:
             DataSetError: hardly any draw gives a usable hand.
         """
         drawn = [self._draw(generator, self._crop) for _ in range(size)]
-        wide, keypoints, rotations, betas = (
+        wide, keypoints, rotations, betas, slopes = (
             torch.from_numpy(np.stack(values).astype(np.float32)) for values in zip(*drawn, strict=True)
         )
         motion = CropMotion.draw(size, generator, augmentation)
@@ -89,6 +89,7 @@ class AnnotatedHandDataset:
             motion.turn_rotations(rotations),
             betas,
             motion.move_keypoints(keypoints),
+            motion.turn_slopes(slopes),
         )
 
     def parameters(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -127,7 +128,7 @@ class AnnotatedHandDataset:
         hand = hands[int(choice * len(hands))]
         size = round(self.config.crop_size * CROP_MARGIN)
         pixels, keypoints = _wide_crop(frame, hand, self.config.crop_rescale * CROP_MARGIN, size)
-        return pixels, keypoints * CROP_MARGIN, hand.rotations, hand.betas
+        return pixels, keypoints * CROP_MARGIN, hand.rotations, hand.betas, _slopes(frame, hand)
 
 
 class AnnotatedClipDataset:
@@ -281,6 +282,14 @@ def _wide_crop(
     if not is_right:
         keypoints[:, 0] *= -1.0
     return pixels.clip(0.0, 1.0).astype(np.float32), keypoints
+
+
+def _slopes(frame: AnnotatedFrame, hand: AnnotatedHand) -> NDArray[np.float64]:
+    """(2,) x / z and y / z of the line of sight through the middle of the box, right-looking."""
+    camera = frame.intrinsics
+    x0, y0, x1, y1 = hand_box(hand, camera)
+    across = ((x0 + x1) / 2.0 - camera.cx) / camera.fx
+    return np.array([across if hand.side == HandSide.RIGHT else -across, ((y0 + y1) / 2.0 - camera.cy) / camera.fy])
 
 
 def _network_keypoints(hand: AnnotatedHand) -> NDArray[np.float64]:

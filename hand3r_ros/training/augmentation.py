@@ -81,6 +81,13 @@ class CropMotion:
         back = torch.linalg.inv(self.scale[:, None, None] * self.rotation())
         return (keypoints - self.shift[:, None]) @ back.transpose(-1, -2)
 
+    def turn_slopes(self, slopes: Tensor) -> Tensor:
+        """Lines of sight [N, 2] = x / z, y / z after the change, which looks like a camera that turns about its axis.
+
+        That the shift moves the line of sight by a degree is left out.
+        """
+        return (self.rotation().transpose(-1, -2) @ slopes[..., None])[..., 0]
+
     def turn_rotations(self, rotations: Tensor) -> Tensor:
         """Rotations [N, 16, 3, 3]: the global orientation turns with the picture, about the viewing direction."""
         turn = torch.eye(3).repeat(len(rotations), 1, 1)

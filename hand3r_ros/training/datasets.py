@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hand3r_ros.datasets.samples import DataSetError, SkipLog
 from hand3r_ros.geometry import invert_transform, quaternion_from_matrix
+from hand3r_ros.network.hand.line_of_sight import slopes_of_boxes
 from hand3r_ros.network.types import HandBoxes
 from hand3r_ros.training.augmentation import CropMotion, jitter_colors
 from hand3r_ros.training.clip_mirror import mirrored
@@ -42,9 +43,10 @@ class HandBatch:
     """Right-looking hand crops and their truth."""
 
     crops: Tensor  # [N, 3, C, C] normalised
-    rotations: Tensor  # [N, 16, 3, 3]
+    rotations: Tensor  # [N, 16, 3, 3] the first in camera axes
     betas: Tensor  # [N, 10]
     keypoints_crop: Tensor  # [N, 21, 2] crop units
+    slopes: Tensor  # [N, 2] x / z, y / z of the line of sight through the middle of the box
 
 
 class HandDataset:
@@ -76,7 +78,13 @@ class HandDataset:
             motion.turn_rotations(torch.from_numpy(self.data.arrays['hand_rotations'][where])),
             torch.from_numpy(self.data.arrays['hand_betas'][where]),
             motion.move_keypoints(keypoints),
+            motion.turn_slopes(self._slopes(where)),
         )
+
+    def _slopes(self, where: tuple[NDArray[np.intp], ...]) -> Tensor:
+        boxes = torch.from_numpy(self.data.arrays['hand_box'][where])
+        intrinsics = torch.from_numpy(np.array(self.data.arrays['intrinsics'][where[0]]))
+        return slopes_of_boxes(boxes, intrinsics, torch.from_numpy(where[2] == 1))
 
     def parameters(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Rotations [count, 16, 3, 3] and betas [count, 10] of random hands."""

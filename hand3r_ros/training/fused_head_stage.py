@@ -19,14 +19,15 @@ from hand3r_ros.hand_model.data import require_same_hand_model
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import WeightsError, load_network
 from hand3r_ros.network.fused_head import FusedHeadNetwork, new_fused_head, save_fused_head
+from hand3r_ros.network.hand.line_of_sight import against_line_of_sight
 from hand3r_ros.network.hand.mano_head import ManoHead
 from hand3r_ros.network.hand.stream import HandStreamOutput
 from hand3r_ros.network.hand3r import Hand3R
-from hand3r_ros.network.types import SceneState
+from hand3r_ros.network.types import HandPrediction, SceneState
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.containers import detached
 from hand3r_ros.training.datasets import ClipDataset, ClipFrame, HandBatch
-from hand3r_ros.training.hand_stage import hand_losses
+from hand3r_ros.training.hand_stage import as_shown, hand_losses
 from hand3r_ros.training.held_arrays import LARGE_ARRAYS
 from hand3r_ros.training.loop import TrainingLoop
 from hand3r_ros.training.processes import Processes, device_of
@@ -39,7 +40,7 @@ from hand3r_ros.training.streamed_scenes import is_stream
 
 @dataclass(frozen=True)
 class ArticulatedFrame:
-    """One time step of a batch of clips and the articulation of its N hands, right-looking."""
+    """One time step of a batch of clips and the articulation of its N hands, right-looking, in camera axes."""
 
     clip: ClipFrame
     rotations: Tensor  # [N, 16, 3, 3]
@@ -88,18 +89,29 @@ class FusedHeadObjective(nn.Module):
             torch.cat([frame.rotations for frame in clip]),
             torch.cat([frame.betas for frame in clip]),
             torch.cat([frame.keypoints_crop for frame in clip]),
+            _slopes(hands, frames),
         )
         if not len(truth.crops):
             nothing = torch.stack([p.sum() for p in self.network.fused_head.parameters()]).sum() * 0.0
             names = ('total', 'mpjpe_mm', 'rotation', 'orientation', 'betas', '2d')
             return Outcome({name: nothing for name in names}, detached(state))
+        rotations = torch.cat([hand.rotations for hand in hands])
+        config = self.network.config.hand
+        if config.orientation == 'line_of_sight':
+            rotations = against_line_of_sight(rotations, truth.slopes)
         output = HandStreamOutput(
             truth.crops,  # the tokens, which the losses do not look at
-            torch.cat([hand.rotations for hand in hands]),
+            rotations,
             torch.cat([hand.betas for hand in hands]),
             torch.cat([hand.crop_camera for hand in hands]),
         )
-        return Outcome(hand_losses(output, self.layer, truth, self.config), detached(state))
+        return Outcome(hand_losses(output, self.layer, as_shown(truth, config), self.config), detached(state))
+
+
+def _slopes(hands: list[HandPrediction], frames: list[ClipFrame]) -> Tensor:
+    """[N, 2] of ``HandPrediction``; zero where the network measures orientations against the camera's axes."""
+    pairs = zip(hands, frames, strict=True)
+    return torch.cat([frame.hand_wrist[:, :2] * 0.0 if hand.slopes is None else hand.slopes for hand, frame in pairs])
 
 
 def starting_head(network: Hand3R) -> ManoHead:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.hand.camera import project_to_crop
+from hand3r_ros.network.hand.config import HandConfig
+from hand3r_ros.network.hand.line_of_sight import against_line_of_sight
 from hand3r_ros.network.hand.mano_head import ManoParameters
 from hand3r_ros.network.hand.stream import HandStream, HandStreamOutput
 from hand3r_ros.network.rotations import rotation_6d_from_matrix
@@ -51,6 +54,13 @@ def set_grid_positions(stream: HandStream) -> None:
     with torch.no_grad():
         stream.backbone.position[:, 1:] = 0.5 * code
         stream.backbone.position[:, :1] = 0.0
+
+
+def as_shown(hands: HandBatch, config: HandConfig) -> HandBatch:
+    """Hands with their global orientation against what the hand stream of ``config`` measures it."""
+    if config.orientation == 'camera':
+        return hands
+    return dataclasses.replace(hands, rotations=against_line_of_sight(hands.rotations, hands.slopes))
 
 
 def hand_losses(
@@ -110,8 +120,9 @@ class HandObjective(nn.Module):
         with network_precision(self.config.precision, step.hands.crops.device):
             output = self.stream(step.hands.crops)
         output = in_float32(output)
-        losses = hand_losses(output, self.layer, step.hands, self.config)
-        for extra in (self._vote_losses(output.tokens, step.hands), self._lesson_losses(step.lesson)):
+        hands = as_shown(step.hands, self.stream.config)
+        losses = hand_losses(output, self.layer, hands, self.config)
+        for extra in (self._vote_losses(output.tokens, hands), self._lesson_losses(step.lesson)):
             losses = {**losses, **extra, 'total': losses['total'] + extra.get('total', 0.0)}
         return Outcome(losses)
 

@@ -15,7 +15,7 @@ from hand3r_ros.datasets.samples import CorruptSampleError, DataSetError, SkipLo
 from hand3r_ros.training.held_arrays import NEVER_ALL_ZEROS
 from hand3r_ros.training.rendered_data import RenderedData
 
-HAND_ARRAYS = ('hand_visible', 'hand_rotations', 'hand_betas', 'hand_keypoints_crop')
+HAND_ARRAYS = ('intrinsics', 'hand_visible', 'hand_box', 'hand_rotations', 'hand_betas', 'hand_keypoints_crop')
 IMAGE_ARRAYS = ('image', 'hand_visible', 'hand_box')
 CLIP_ARRAYS = (
     'image',

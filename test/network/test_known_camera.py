@@ -86,6 +86,7 @@ def test_a_network_that_takes_no_camera_says_so() -> None:
     config = dataclasses.replace(
         tiny,
         scene=dataclasses.replace(tiny.scene, self_points='rays'),
+        hand=dataclasses.replace(tiny.hand, orientation='camera'),
         prompt=dataclasses.replace(tiny.prompt, translation='metric'),
     )
     other = Hand3R(config)

@@ -60,6 +60,29 @@ def test_parameters_rebuild_the_mesh_with_a_plain_hand_model(two_hands):
     assert np.abs(output.vertices[0].numpy() - hand.vertices_camera).max() < 1e-4
 
 
+def test_crop_cameras_that_look_along_the_line_of_sight_show_the_same_place(two_hands):
+    """The prediction says which way they look; without it hands would be put centimetres beside where they are."""
+    medians = {}
+    for told in (True, False):
+        network = TruthNetwork(fusion=False)
+        network.sees_lines_of_sight = True
+        if not told:
+            plain = network._hands
+            network._hands = lambda *seen, plain=plain: replace(plain(*seen), slopes=None)
+        # No scene alignment: the points are out of reach.
+        network.depth_scale = 50.0
+        results = play(make_reconstructor(network, placement=ALIGNED), two_hands)
+        errors = [
+            np.linalg.norm(hand.keypoints_camera - truth.keypoints_camera, axis=1).max()
+            for hand, truth in pairs(results, two_hands)
+            if hand.placement.source == PlacementSource.CROP_CAMERA
+        ]
+        assert len(errors) >= 10
+        medians[told] = np.median(errors)
+    assert medians[True] < 0.02
+    assert medians[True] < 0.7 * medians[False]
+
+
 @pytest.mark.parametrize('size_error', [1.0, 1.25, 0.8])
 def test_aligned_hands_lie_on_the_scene_however_wrong_their_size_was(two_hands, size_error):
     network = TruthNetwork(fusion=False)

@@ -16,6 +16,7 @@ from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.hand_model.mirror import mirror_rotations
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.hand.crop import crop_square
+from hand3r_ros.network.hand.line_of_sight import sight_rotations, slopes_of_boxes
 from hand3r_ros.network.pose import pose_from_matrix
 from hand3r_ros.network.presets import preset
 from hand3r_ros.network.types import HandPrediction, Prediction, ScenePrediction, SceneState
@@ -36,6 +37,7 @@ class TruthNetwork(nn.Module):
         super().__init__()
         self.config = replace(preset('tiny'), fusion=fusion)
         self.frame: RenderedFrame | None = None
+        self.sees_lines_of_sight = False  # whether the crop camera looks along them, as that of the tiny preset
         self.size_error = 1.0  # factor on the apparent size of the crop camera
         self.depth_scale = 1.0
         self.T_first = np.eye(4)  # what the network says of the first camera of its world
@@ -84,12 +86,20 @@ class TruthNetwork(nn.Module):
         count = len(rotations)
         shape = {'r': (count, 16, 3, 3), 'b': (count, 10), 'c': (count, 3)}
         translation = torch.tensor(np.array(translations).reshape(shape['c'])).float() if self.config.fusion else None
+        slopes = self._slopes(truth, boxes, geometry) if self.sees_lines_of_sight else None
         return HandPrediction(
             torch.tensor(np.array(rotations).reshape(shape['r'])).float(),
             torch.tensor(np.array(betas).reshape(shape['b'])).float(),
             torch.tensor(np.array(cameras).reshape(shape['c'])).float(),
             translation,
+            slopes,
         )
+
+    @staticmethod
+    def _slopes(truth: RenderedFrame, boxes, geometry) -> torch.Tensor:
+        camera = geometry.intrinsics_to_network(truth.intrinsics)
+        intrinsics = torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy])
+        return slopes_of_boxes(boxes.boxes, intrinsics.expand(len(boxes.boxes), 4).to(boxes.boxes), boxes.is_right)
 
     def _crop_camera(self, hand: HandTruth, box: np.ndarray, truth: RenderedFrame) -> np.ndarray:
         """s, tx, ty of a network that learned to cover the keypoints, seen larger by ``size_error``."""
@@ -97,7 +107,11 @@ class TruthNetwork(nn.Module):
         is_right = hand.side == HandSide.RIGHT
         identity = torch.eye(3).expand(1, 16, 3, 3)
         mesh = hand_layer()(identity, torch.tensor(hand.betas[None]).float(), torch.tensor([is_right]))
-        points = hand.keypoints_camera - hand.wrist_camera + mesh.rest_root[0].numpy()
+        points = hand.keypoints_camera - hand.wrist_camera
+        if self.sees_lines_of_sight:
+            x, y = (center - [truth.intrinsics.cx, truth.intrinsics.cy]) / [truth.intrinsics.fx, truth.intrinsics.fy]
+            points = points @ sight_rotations(torch.tensor([[x, y]], dtype=torch.float64))[0].numpy()
+        points = points + mesh.rest_root[0].numpy()
         in_crop = (hand.keypoints_image - center) / size
         in_crop = in_crop.mean(axis=0) + self.size_error * (in_crop - in_crop.mean(axis=0))
         mirror = 1.0 if is_right else -1.0

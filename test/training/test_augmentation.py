@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from hand3r_ros.network.hand.line_of_sight import against_line_of_sight
 from hand3r_ros.training.augmentation import CropMotion, jitter_colors
 from hand3r_ros.training.rendered_data import CROP_MARGIN
 
@@ -43,6 +44,16 @@ def test_the_orientation_turns_with_the_picture():
     after = (motion.turn_rotations(rotations)[0, 0] @ point)[:2]
     torch.testing.assert_close(motion.move_keypoints(before[None, None])[0, 0], after, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(motion.turn_rotations(rotations)[:, 1:], rotations[:, 1:])
+
+
+def test_the_line_of_sight_turns_with_the_picture():
+    """What a crop shows of a hand, its orientation against the line of sight, turns as the picture does."""
+    motion = CropMotion(torch.ones(1), torch.tensor([math.radians(25.0)]), torch.zeros(1, 2))
+    rotations = torch.from_numpy(Rotation.random(16, random_state=0).as_matrix()).float()[None]
+    slopes = torch.tensor([[0.6, -0.3]])
+    shown = against_line_of_sight(rotations, slopes)
+    turned = against_line_of_sight(motion.turn_rotations(rotations), motion.turn_slopes(slopes))
+    torch.testing.assert_close(turned, motion.turn_rotations(shown), atol=1e-6, rtol=1e-5)
 
 
 def test_colors_stay_in_range_and_repeat_by_seed():

@@ -48,6 +48,9 @@ class HandConfig:
     """What the single query of the MANO head is made of: nothing (the released configuration), the running estimate of
     pose, shape and camera (the checkpoint option TRANSFORMER_INPUT: mean_shape), or keypoints that a head of their own
     reads from the tokens (ours: a small network learns where keypoints are long before it learns joint angles)."""
+    orientation: Literal['camera', 'line_of_sight'] = 'camera'
+    """What the global orientation refers to: the camera's axes, as in HaMeR, or the line of sight to the middle of the
+    box, which is all that a crop can tell (``line_of_sight``)."""
     initial_camera: tuple[float, float, float] = (4.0, 0.0, 0.0)
     """s, tx, ty from which an untrained head starts; a checkpoint brings its own."""
 
@@ -60,6 +63,8 @@ class HandConfig:
             raise ValueError(f'width must be a multiple of heads, got {self.width} and {self.heads}')
         if self.query not in ('zero', 'estimate', 'keypoints'):
             raise ValueError(f"query must be 'zero', 'estimate' or 'keypoints', got {self.query!r}")
+        if self.orientation not in ('camera', 'line_of_sight'):
+            raise ValueError(f"orientation must be 'camera' or 'line_of_sight', got {self.orientation!r}")
         if self.stem is not None and (self.patch_size != STEM_STRIDE or self.used_width % STEM_STRIDE):
             raise ValueError(
                 f'a stem makes patches of {STEM_STRIDE} pixels, got patch_size {self.patch_size} and '
