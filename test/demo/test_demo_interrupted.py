@@ -17,7 +17,8 @@ from untrained import save_untrained_network
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300.0  # s; generous, because nothing here is about speed
-PROGRESS = re.compile(rb'images, [1-9]\d* processed')
+PROGRESS = re.compile(rb'images, ([5-9]|\d{2,}) processed')
+"""Not the first image already: its hands may be on their way to a recorder that has only just found the topic."""
 
 
 class Terminal:
