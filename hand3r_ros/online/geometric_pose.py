@@ -126,7 +126,7 @@ class GeometricPose:
         if T_world_camera is None:
             self.reset()
             return
-        check_memory(memory)
+        _check_memory(memory)
         self._last_gray = memory['gray']
         self._tracks = Tracks(*(memory[f.name] for f in fields(Tracks)))
         self._views = PastViews(memory['past_poses'], memory['past_pixels'])
@@ -243,7 +243,7 @@ class GeometricPose:
         return float(np.exp(_SCALE_MEMORY * np.clip(ratio, -_LARGEST_LOG_SCALE, _LARGEST_LOG_SCALE)))
 
 
-def check_memory(memory: PoseMemory) -> None:
+def _check_memory(memory: PoseMemory) -> None:
     """Raises ValueError for a memory that is not that of a geometric pose, or is damaged."""
     shapes: dict[str, tuple[str, tuple[int | str, ...]]] = {
         'gray': ('uint8', ('H', 'W')),

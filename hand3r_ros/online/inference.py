@@ -184,6 +184,5 @@ def _require_finite(state: SceneState, prediction: Prediction) -> None:
 
 
 def _in_float32(hands: HandPrediction) -> HandPrediction:
-    names = [field.name for field in dataclasses.fields(hands)]
-    tensors = {name: tensor for name in names if (tensor := getattr(hands, name)) is not None}
-    return dataclasses.replace(hands, **{name: tensor.float() for name, tensor in tensors.items()})
+    values: dict[str, Tensor | None] = {field.name: getattr(hands, field.name) for field in dataclasses.fields(hands)}
+    return dataclasses.replace(hands, **{name: value.float() for name, value in values.items() if value is not None})

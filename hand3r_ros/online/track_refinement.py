@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from hand3r_ros.geometry import Intrinsics, make_transform, transform_points
+from hand3r_ros.geometry import Intrinsics, invert_transform, make_transform, project_points, transform_points
 
 FloatArray = NDArray[np.floating]
 
@@ -108,7 +108,7 @@ class PastViews:
         useful[-1] = True
         poses, seen = poses[useful], seen[useful]
         if len(poses) > most:
-            steps = np.linalg.norm(np.diff(_centers(poses), axis=0), axis=1)
+            steps = np.linalg.norm(np.diff(invert_transform(poses)[:, :3, 3], axis=0), axis=1)
             gone = 1 + int(np.argmin(steps[1:]))
             poses, seen = np.delete(poses, gone, axis=0), np.delete(seen, gone, axis=0)
         return PastViews(poses, seen)
@@ -135,14 +135,14 @@ def refined(
     for _ in range(_ITERATIONS):
         pose_steps, depth_steps = _step(replace(tracks, log_depth=log_depth), poses, seen, camera, noise)
         log_depth = log_depth + np.clip(depth_steps, -_LARGEST_STEP, _LARGEST_STEP)
-        poses = np.stack([_moved(pose, step) for pose, step in zip(poses, pose_steps, strict=True)])
+        poses = make_transform(Rotation.from_rotvec(pose_steps[:, 3:]).as_matrix(), pose_steps[:, :3]) @ poses
     return replace(tracks, log_depth=log_depth), replace(views, T_camera_world=poses[:-1]), poses[-1]
 
 
 def reprojection_errors(tracks: Tracks, T_camera_world: FloatArray, camera: Intrinsics) -> FloatArray:
     """(N,) pixels between where tracks are and where they should be; infinite behind the camera."""
     points = transform_points(T_camera_world, tracks.points_world)
-    error = np.linalg.norm(_project(points, camera) - tracks.pixels, axis=-1)
+    error = np.linalg.norm(project_points(points, camera) - tracks.pixels, axis=-1)
     return np.where(points[:, 2] > _NEAREST, error, np.inf)
 
 
@@ -150,17 +150,16 @@ def _step(
     tracks: Tracks, poses: FloatArray, seen: FloatArray, camera: Intrinsics, noise: RefinementNoise
 ) -> tuple[FloatArray, FloatArray]:
     """One Gauss-Newton step: twists (V, 6) of the poses, in camera axes, and changes (N,) of the logarithmic depths."""
-    rotations, translations = poses[:, :3, :3], poses[:, :3, 3]
     relative = tracks.points_world - tracks.centers  # the derivative by the logarithmic depth, too
-    points = tracks.points_world @ rotations.transpose(0, 2, 1) + translations[:, None]  # (V, N, 3)
-    residual = np.where(np.isfinite(seen), _project(points, camera) - seen, 0.0)
+    points = transform_points(poses, tracks.points_world)  # (V, N, 3)
+    residual = np.nan_to_num(project_points(points, camera) - seen)
     # Huber's weights; a track that was not seen has none.
     size = np.linalg.norm(residual, axis=-1)
     weight = np.where(np.isfinite(seen[..., 0]) & (points[..., 2] > _NEAREST), 1.0, 0.0) / noise.pixel**2
     weight = weight / np.maximum(1.0, size / (2.0 * noise.pixel))
     by_point = _projection_derivative(points, camera)  # (V, N, 2, 3)
-    by_pose = np.concatenate([by_point, -by_point @ _cross(points)], axis=-1)  # (V, N, 2, 6)
-    by_depth = (by_point @ (relative @ rotations.transpose(0, 2, 1))[..., None])[..., 0]  # (V, N, 2)
+    by_pose = np.concatenate([by_point, np.cross(points[..., None, :], by_point)], axis=-1)  # (V, N, 2, 6)
+    by_depth = (by_point @ (relative @ poses[:, :3, :3].transpose(0, 2, 1))[..., None])[..., 0]  # (V, N, 2)
     weighted_pose, weighted_depth = by_pose * weight[..., None, None], by_depth * weight[..., None]
     prior = 1.0 / noise.log_depth**2
     depth_hessian = (weighted_depth * by_depth).sum((0, 2)) + prior  # (N,)
@@ -178,38 +177,11 @@ def _step(
     return pose_steps.reshape(-1, 6), depth_steps
 
 
-def _project(points: FloatArray, camera: Intrinsics) -> FloatArray:
-    """Pixels (..., 2) of points (..., 3) in the camera's frame."""
-    slopes = points[..., :2] / np.maximum(points[..., 2:], _NEAREST)
-    return slopes * [camera.fx, camera.fy] + [camera.cx, camera.cy]
-
-
 def _projection_derivative(points: FloatArray, camera: Intrinsics) -> FloatArray:
-    """(..., 2, 3) of ``_project``."""
+    """(..., 2, 3) of the projection of points (..., 3)."""
     x, y = points[..., 0], points[..., 1]
     inverse = 1.0 / np.maximum(points[..., 2], _NEAREST)
     zero = np.zeros_like(x)
     u = np.stack([camera.fx * inverse, zero, -camera.fx * x * inverse**2], axis=-1)
     v = np.stack([zero, camera.fy * inverse, -camera.fy * y * inverse**2], axis=-1)
     return np.stack([u, v], axis=-2)
-
-
-def _cross(points: FloatArray) -> FloatArray:
-    """(..., 3, 3) matrices with ``K @ a == cross(point, a)``."""
-    x, y, z = np.moveaxis(points, -1, 0)
-    zero = np.zeros_like(x)
-    rows = [[zero, -z, y], [z, zero, -x], [-y, x, zero]]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
-
-def _moved(T_camera_world: FloatArray, twist: FloatArray) -> FloatArray:
-    """A pose after a small motion (translation, rotation vector) in camera axes."""
-    step = make_transform(Rotation.from_rotvec(twist[3:]).as_matrix(), twist[:3])
-    moved: FloatArray = step @ T_camera_world
-    return moved
-
-
-def _centers(T_camera_world: FloatArray) -> FloatArray:
-    """(K, 3) positions of cameras in the world."""
-    rotations, translations = T_camera_world[:, :3, :3], T_camera_world[:, :3, 3]
-    return -np.einsum('kji,kj->ki', rotations, translations)

@@ -29,6 +29,7 @@ from hand3r_ros.hand_model.joints import FINGERTIP_VERTICES
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.network.hand.crop import hand_crop
+from hand3r_ros.network.hand.line_of_sight import slopes_of_boxes
 from hand3r_ros.network.types import HandBoxes
 from hand3r_ros.online.preparation import ImageGeometry, nearest_depth, resize_and_crop
 from hand3r_ros.training.augmentation import CropMotion, jitter_colors
@@ -287,9 +288,10 @@ def _wide_crop(
 def _slopes(frame: AnnotatedFrame, hand: AnnotatedHand) -> NDArray[np.float64]:
     """(2,) x / z and y / z of the line of sight through the middle of the box, right-looking."""
     camera = frame.intrinsics
-    x0, y0, x1, y1 = hand_box(hand, camera)
-    across = ((x0 + x1) / 2.0 - camera.cx) / camera.fx
-    return np.array([across if hand.side == HandSide.RIGHT else -across, ((y0 + y1) / 2.0 - camera.cy) / camera.fy])
+    box = torch.from_numpy(hand_box(hand, camera))
+    numbers = torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy], dtype=box.dtype)
+    slopes = slopes_of_boxes(box[None], numbers[None], torch.tensor([hand.side == HandSide.RIGHT]))
+    return slopes[0].numpy()
 
 
 def _network_keypoints(hand: AnnotatedHand) -> NDArray[np.float64]:

@@ -19,7 +19,6 @@ from hand3r_ros.hand_model.data import require_same_hand_model
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import WeightsError, load_network
 from hand3r_ros.network.fused_head import FusedHeadNetwork, new_fused_head, save_fused_head
-from hand3r_ros.network.hand.line_of_sight import against_line_of_sight
 from hand3r_ros.network.hand.mano_head import ManoHead
 from hand3r_ros.network.hand.stream import HandStreamOutput
 from hand3r_ros.network.hand3r import Hand3R
@@ -27,7 +26,7 @@ from hand3r_ros.network.types import HandPrediction, SceneState
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.containers import detached
 from hand3r_ros.training.datasets import ClipDataset, ClipFrame, HandBatch
-from hand3r_ros.training.hand_stage import as_shown, hand_losses
+from hand3r_ros.training.hand_stage import as_shown, hand_losses, shown_rotations
 from hand3r_ros.training.held_arrays import LARGE_ARRAYS
 from hand3r_ros.training.loop import TrainingLoop
 from hand3r_ros.training.processes import Processes, device_of
@@ -95,13 +94,10 @@ class FusedHeadObjective(nn.Module):
             nothing = torch.stack([p.sum() for p in self.network.fused_head.parameters()]).sum() * 0.0
             names = ('total', 'mpjpe_mm', 'rotation', 'orientation', 'betas', '2d')
             return Outcome({name: nothing for name in names}, detached(state))
-        rotations = torch.cat([hand.rotations for hand in hands])
         config = self.network.config.hand
-        if config.orientation == 'line_of_sight':
-            rotations = against_line_of_sight(rotations, truth.slopes)
         output = HandStreamOutput(
             truth.crops,  # the tokens, which the losses do not look at
-            rotations,
+            shown_rotations(torch.cat([hand.rotations for hand in hands]), truth.slopes, config),
             torch.cat([hand.betas for hand in hands]),
             torch.cat([hand.crop_camera for hand in hands]),
         )

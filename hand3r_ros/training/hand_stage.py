@@ -58,9 +58,12 @@ def set_grid_positions(stream: HandStream) -> None:
 
 def as_shown(hands: HandBatch, config: HandConfig) -> HandBatch:
     """Hands with their global orientation against what the hand stream of ``config`` measures it."""
-    if config.orientation == 'camera':
-        return hands
-    return dataclasses.replace(hands, rotations=against_line_of_sight(hands.rotations, hands.slopes))
+    return dataclasses.replace(hands, rotations=shown_rotations(hands.rotations, hands.slopes, config))
+
+
+def shown_rotations(rotations: Tensor, slopes: Tensor, config: HandConfig) -> Tensor:
+    """Rotations [N, 16, 3, 3] in camera axes as ``as_shown`` says; slopes [N, 2] of the lines of sight."""
+    return rotations if config.orientation == 'camera' else against_line_of_sight(rotations, slopes)
 
 
 def hand_losses(
