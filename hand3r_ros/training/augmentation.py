@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from hand3r_ros.training.rendered_data import CROP_MARGIN
 
+LARGEST_HUE_TURN = math.radians(25.0)
+
 
 def uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
     """Uniform numbers of the given shape."""
@@ -29,9 +31,16 @@ def normal(shape: tuple[int, ...], device: torch.device, generator: torch.Genera
 
 
 def jitter_colors(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Exposure, white balance, contrast and noise, one draw per first dimension; images [B, ..., 3, H, W] in 0..1."""
+    """Hue, saturation, exposure, white balance, contrast and noise, one draw per first dimension.
+
+    Images are [B, ..., 3, H, W] in 0..1. Rendered data has only so many textures; a detector learned them by heart.
+    """
     batch = images.shape[0]
     ones = (1,) * (images.dim() - 4)
+    mixing = color_mixing(
+        uniform((batch,), -LARGEST_HUE_TURN, LARGEST_HUE_TURN, generator), uniform((batch,), 0.5, 1.4, generator)
+    )
+    images = torch.einsum('bij,b...jhw->b...ihw', mixing.to(images.device), images)
     gain = uniform((batch, *ones, 3, 1, 1), 0.85, 1.15, generator) * uniform(
         (batch, *ones, 1, 1, 1), 0.7, 1.3, generator
     )
@@ -41,6 +50,19 @@ def jitter_colors(images: Tensor, generator: torch.Generator) -> Tensor:
     gain, contrast, loudness = (numbers.to(images.device) for numbers in (gain, contrast, loudness))
     mean = images.mean(dim=(-1, -2), keepdim=True)
     return (((images - mean) * contrast + mean) * gain + noise * loudness).clamp(0.0, 1.0)
+
+
+def color_mixing(hue_turn: Tensor, saturation: Tensor) -> Tensor:
+    """Matrices [B, 3, 3] for RGB columns: a turn about grey by ``hue_turn`` [B] rad, then ``saturation`` [B] (1: kept).
+
+    Grey stays grey, and a pixel's mean over the channels stays what it was.
+    """
+    grey = torch.full((3, 3), 1.0 / 3.0)
+    axis = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3.0)
+    cos, sin = hue_turn.cos()[:, None, None], hue_turn.sin()[:, None, None]
+    turn = cos * torch.eye(3) + sin * axis + (1.0 - cos) * grey
+    kept = saturation[:, None, None]
+    return (kept * torch.eye(3) + (1.0 - kept) * grey) @ turn
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
+from hand3r_ros.cpu_threads import torch_threads
+from hand3r_ros.denormals import denormals_flushed
 from hand3r_ros.network.checkpoints import WeightsError, load_network
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.detector_stage import (
@@ -39,22 +43,32 @@ def run_training(config: TrainingConfig, weights: Path | None = None, output: Pa
         WeightsError, CheckpointError, NonFiniteLossError: see there.
 
     """
-    torch.set_num_threads(config.threads)
+    with _computing(config):
+        processes = Processes.join(config.device)
+        try:
+            if config.stage == 'detector':
+                _run_detector(config, processes, weights, output)
+            elif config.stage == 'fused_head':
+                run_fused_head(config, processes, weights, output)
+            elif config.stage == 'fusion':
+                _run_fusion(config, processes, weights)
+            else:
+                stage = scene_stage(config) if config.stage == 'scene' else hand_stage(config)
+                TrainingLoop(config, stage, processes).run()
+        finally:
+            processes.leave()
+
+
+@contextmanager
+def _computing(config: TrainingConfig) -> Iterator[None]:
+    """PyTorch set as a run wants it, then as it was: these are settings of the whole process."""
+    before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision('high' if config.precision == 'tf32' else 'highest')
-    processes = Processes.join(config.device)
     try:
-        if config.stage == 'detector':
-            _run_detector(config, processes, weights, output)
-        elif config.stage == 'fused_head':
-            run_fused_head(config, processes, weights, output)
-        elif config.stage == 'fusion':
-            _run_fusion(config, processes, weights)
-        else:
-            TrainingLoop(
-                config, scene_stage(config) if config.stage == 'scene' else hand_stage(config), processes
-            ).run()
+        with torch_threads(config.threads), denormals_flushed():
+            yield
     finally:
-        processes.leave()
+        torch.set_float32_matmul_precision(before)
 
 
 def _run_fusion(config: TrainingConfig, processes: Processes, weights: Path | None) -> None:

@@ -7,7 +7,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from hand3r_ros.network.hand.line_of_sight import against_line_of_sight
-from hand3r_ros.training.augmentation import CropMotion, jitter_colors
+from hand3r_ros.training.augmentation import CropMotion, color_mixing, jitter_colors
 from hand3r_ros.training.rendered_data import CROP_MARGIN
 
 SIZE = 128
@@ -63,3 +63,20 @@ def test_colors_stay_in_range_and_repeat_by_seed():
     other = jitter_colors(images, torch.Generator().manual_seed(2))
     assert first.min() >= 0.0 and first.max() <= 1.0
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_a_third_of_a_turn_of_the_hue_makes_red_green():
+    mixing = color_mixing(torch.tensor([2.0 * math.pi / 3.0]), torch.ones(1))[0]
+    torch.testing.assert_close(mixing @ torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0]))
+
+
+def test_without_saturation_everything_is_grey():
+    mixing = color_mixing(torch.tensor([0.3]), torch.zeros(1))[0]
+    torch.testing.assert_close(mixing @ torch.tensor([0.9, 0.3, 0.0]), torch.full((3,), 0.4))
+
+
+def test_all_frames_of_a_clip_change_color_alike():
+    """Only the noise differs between the frames of a clip."""
+    still = torch.rand(1, 1, 3, 16, 16).expand(1, 4, 3, 16, 16)
+    changed = jitter_colors(still, torch.Generator().manual_seed(3))
+    assert (changed - changed[:, :1]).abs().mean() < 0.04
