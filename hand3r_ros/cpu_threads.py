@@ -1,10 +1,11 @@
-"""How many threads PyTorch computes with, for as long as something is measured."""
+"""How many threads PyTorch and OpenCV compute with, for as long as something is measured."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import cv2
 import torch
 
 
@@ -21,3 +22,14 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def opencv_threads(count: int) -> Iterator[None]:
+    """The same for OpenCV."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(count)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import pytest
 import torch
 
-from hand3r_ros.cpu_threads import torch_threads
+from hand3r_ros.cpu_threads import opencv_threads, torch_threads
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +31,12 @@ def test_the_number_before_comes_back_after_an_error():
     with pytest.raises(ValueError, match='1'):
         fail()
     assert torch.get_num_threads() == 3
+
+
+def test_opencv_gets_its_threads_back():
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    with opencv_threads(1):
+        assert cv2.getNumThreads() == 1
+    assert cv2.getNumThreads() == 2
+    cv2.setNumThreads(before)

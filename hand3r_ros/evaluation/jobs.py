@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from hand3r_ros.checkpoints.locations import find_weights_folder
-from hand3r_ros.cpu_threads import torch_threads
+from hand3r_ros.cpu_threads import opencv_threads, torch_threads
 from hand3r_ros.evaluation.detection import DetectionScore, HeadWatch
 from hand3r_ros.evaluation.rows import make_pipelines, with_reference
 from hand3r_ros.evaluation.samples import Pipeline, Samples, measure_sequence, merged
@@ -116,9 +116,9 @@ def measure(plan: Plan, processes: int) -> Measured:
         raise ValueError(f'processes must be at least 1, got {processes}')
     count = min(processes, plan.sequences)
     if count == 1:
-        with torch_threads(1):
+        with torch_threads(1), opencv_threads(1):
             return _together(map(functools.partial(_work, plan), range(plan.sequences)), plan)
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context('spawn'))
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context('spawn'), initializer=_use_one_thread)
     try:
         return _together(pool.map(functools.partial(_work, plan), range(plan.sequences)), plan)
     finally:  # also after an error or Ctrl-C no sequence is begun any more
@@ -130,14 +130,17 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
 def _work(plan: Plan, index: int) -> Measured:
     return _job(plan)(index)
 
 
 @functools.lru_cache(maxsize=1)
 def _job(plan: Plan) -> SequenceJob:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
     return SequenceJob(plan)
 
 

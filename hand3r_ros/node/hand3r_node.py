@@ -225,7 +225,7 @@ class Hand3RNode(LifecycleNode):
 
     def _enable(self, enabled: bool) -> None:
         if self._running is not None:
-            self._running.subscriptions.enabled = enabled
+            self._running.subscriptions.enable(enabled)
 
     def _publish_status(self) -> None:
         if self._running is not None and self._configured is not None:

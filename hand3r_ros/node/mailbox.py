@@ -45,6 +45,11 @@ class Mailbox(Generic[Item]):
             item, self._item = self._item, None
             return item
 
+    def empty(self) -> None:
+        """Throw a waiting item away."""
+        with self._condition:
+            self._discard()
+
     def close(self) -> None:
         """Throw a waiting item away, refuse new ones and wake the reader."""
         with self._condition:

@@ -35,7 +35,7 @@ class Subscriptions:
         mailbox: Mailbox[Any],
         inputs: Inputs,
     ) -> None:
-        self.enabled = True
+        self._enabled = True
         self._node = node
         self._parameters = parameters
         self._accounting = accounting
@@ -58,6 +58,12 @@ class Subscriptions:
         if parameters.detector in DETECTORS_WITH_TOPIC:
             self._subscribe(Detection2DArray, 'detections', self._on_detections, best_effort(DETECTIONS_DEPTH))
 
+    def enable(self, enabled: bool) -> None:
+        """Take images or ignore them; one that still waits when they are to be ignored is thrown away."""
+        self._enabled = enabled
+        if not enabled:
+            self._mailbox.empty()
+
     def close(self) -> None:
         """Stop receiving."""
         for subscription in self._subscriptions:
@@ -69,7 +75,7 @@ class Subscriptions:
         self._subscriptions.append(create_overridable(create, message_type, topic, callback, qos, topic=full_name))
 
     def _on_image(self, message: Any) -> None:
-        if not self.enabled:
+        if not self._enabled:
             return
         self._accounting.count('received')
         self._mailbox.put(message)

@@ -220,6 +220,23 @@ def test_disabled_the_node_takes_no_image_until_it_is_enabled(node: RunningNode)
     assert client.find('/hand3r/hands', ignored) is None
 
 
+def test_an_image_that_waits_when_the_node_is_disabled_is_dropped(node: RunningNode) -> None:
+    """It is counted as dropped, so what was received adds up without it."""
+    client = node.client
+    before = client.message_at('/hand3r/status', node.send())
+    for _ in range(3):
+        node.send()
+    node.wait_until_taken()
+    assert client.call(SetBool, '/hand3r/enable', SetBool.Request(data=False)).success
+    known = len(client.received['/hand3r/status'])
+    client.wait(lambda: len(client.received['/hand3r/status']) > known + 1, 'the status of the next seconds')
+    after = client.received['/hand3r/status'][-1]
+    assert client.call(SetBool, '/hand3r/enable', SetBool.Request(data=True)).success
+    processed = after.frames_processed - before.frames_processed
+    dropped = after.frames_dropped - before.frames_dropped
+    assert after.frames_received - before.frames_received == 3 == processed + dropped
+
+
 def test_parameters_change_the_output_on_the_fly(node: RunningNode) -> None:
     assert node.set_parameter('hands.vertices', False).successful
     assert node.set_parameter('points.stride', 4).successful

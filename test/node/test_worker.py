@@ -27,6 +27,16 @@ def test_take_wakes_when_an_item_comes() -> None:
     assert mailbox.take(10.0) == 'late'
 
 
+def test_emptied_it_takes_the_next_item() -> None:
+    discarded: list[None] = []
+    mailbox: Mailbox[int] = Mailbox(lambda: discarded.append(None))
+    mailbox.put(1)
+    mailbox.empty()
+    assert len(discarded) == 1 and mailbox.take(0.0) is None
+    mailbox.put(2)
+    assert mailbox.take(0.0) == 2
+
+
 def test_a_closed_mailbox_is_empty_and_stays_so() -> None:
     discarded: list[None] = []
     mailbox: Mailbox[int] = Mailbox(lambda: discarded.append(None))
