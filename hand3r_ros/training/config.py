@@ -39,6 +39,8 @@ class TrainingConfig:
     steps: int = 4000
     batch: int = 64  # crops (hand), clips (scene, fusion) or images (detector), per process
     clip_frames: int = 4  # frames per clip, in time order
+    # Clips longer than the sequences of a rendered folder walk back and forth in them: long streams of short sequences
+    back_and_forth: bool = False
     truncate_frames: int = 0  # gradients flow through so many frames of the recurrent state; 0: through the whole clip
     learning_rate: float = 5e-4
     # Of the scene stream's dense heads over that of the rest: they are deep, without normalisation, and run away.

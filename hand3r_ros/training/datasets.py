@@ -103,6 +103,7 @@ class ClipDataset:
         smallest_visible: float = 0.25,
         every_row: bool = False,
         with_hands: bool = True,
+        back_and_forth: bool = False,
     ) -> None:
         """Clips of ``data``.
 
@@ -112,16 +113,18 @@ class ClipDataset:
             smallest_visible: share of a hand that must be visible for it to count.
             every_row: a batch is one clip of every sequence, instead of clips of random sequences.
             with_hands: whether the time steps have hand crops; without them a batch is made faster.
+            back_and_forth: clips longer than the sequences turn round at their ends, instead of being refused.
 
         Raises:
             DataSetError: the sequences are shorter than a clip.
             ValueError: no sequence is finished.
 
         """
-        if clip_frames > data.layout.frames:
+        if clip_frames > data.layout.frames and not back_and_forth:
             raise DataSetError(
                 f'clip_frames is {clip_frames}, but the sequences in {data.directory} have {data.layout.frames} '
-                f'frames: lower clip_frames, or render longer ones (`hand3r render --frames {clip_frames}`)'
+                f'frames: lower clip_frames, render longer ones (`hand3r render --frames {clip_frames}`) or set '
+                f'back_and_forth=true'
             )
         self.data = data
         self.clip_frames = clip_frames
@@ -152,7 +155,10 @@ class ClipDataset:
         return clip
 
     def _frames(self, generator: torch.Generator) -> NDArray[np.intp]:
-        order = torch.randperm(self.data.layout.frames, generator=generator)[: self.clip_frames].sort().values
+        frames = self.data.layout.frames
+        if self.clip_frames > frames:
+            return frames_on_the_way(frames, self.clip_frames, int(torch.randint(2 * frames, (), generator=generator)))
+        order = torch.randperm(frames, generator=generator)[: self.clip_frames].sort().values
         if bool(torch.rand((), generator=generator) < 0.5):
             order = order.flip(0)
         return order.numpy()
@@ -211,3 +217,10 @@ class ClipDataset:
             torch.from_numpy(batch.astype(np.int64)),
         )
         return boxes, torch.from_numpy(arrays['hand_wrist'][where]), torch.from_numpy(arrays['hand_keypoints'][where])
+
+
+def frames_on_the_way(frames: int, steps: int, start: int) -> NDArray[np.intp]:
+    """Indices of ``steps`` frames on the way 0, 1 ... frames - 1 ... 1, 0, 1 ... from its step ``start``."""
+    period = max(2 * (frames - 1), 1)
+    place = (start + np.arange(steps)) % period
+    return np.minimum(place, period - place)

@@ -109,14 +109,17 @@ def open_clips(config: TrainingConfig, with_hands: bool = True) -> ClipSource:
     Without ``with_hands`` those of rendered folders have no hand crops, which stages that ignore hands need not read.
 
     Raises:
-        DataSetError: it is no data set, or does not go with the hand model or split of ``config``.
+        DataSetError: it is no data set, or does not go with the hand model, split or ``back_and_forth`` of ``config``.
     """
     if is_stream(config.data):
+        _refuse_back_and_forth(config, 'a stream draws clips of any length')
         return StreamedClips(StreamedScenes.named_by(config), config.clip_frames)
     data_format = recognise(Path(config.data), ALL_FORMATS)
     if data_format is RENDERED:
         names = LARGE_ARRAYS if with_hands else ('image', 'depth')
-        return ClipDataset(_rendered(config, names), config.clip_frames, with_hands=with_hands)
+        data = _rendered(config, names)
+        return ClipDataset(data, config.clip_frames, with_hands=with_hands, back_and_forth=config.back_and_forth)
+    _refuse_back_and_forth(config, f'sequences of {data_format.name} are long')
     sequences, skipped, _ = _annotated(config, data_format)
     return AnnotatedClipDataset(sequences, preset(config.preset), config.clip_frames, skipped)
 
@@ -141,6 +144,11 @@ def listed_skips(source: SkippingSource) -> Iterator[None]:
     finally:
         if source.skipped is not None and (summary := source.skipped.summary()):
             print(summary, file=sys.stderr)
+
+
+def _refuse_back_and_forth(config: TrainingConfig, reason: str) -> None:
+    if config.back_and_forth:
+        raise DataSetError(f'back_and_forth is for folders of `hand3r render`; {config.data}: {reason}, leave it out')
 
 
 def _rendered(config: TrainingConfig, names: Collection[str]) -> RenderedData:

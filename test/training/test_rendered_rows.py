@@ -11,7 +11,7 @@ import torch
 from rendered_noise import label
 
 from hand3r_ros.datasets.samples import DataSetError
-from hand3r_ros.training.datasets import ClipDataset, HandDataset
+from hand3r_ros.training.datasets import ClipDataset, HandDataset, frames_on_the_way
 from hand3r_ros.training.detection_data import DetectionDataset
 from hand3r_ros.training.rendered_data import RenderedData, RenderedDataLayout
 
@@ -93,6 +93,20 @@ def test_no_sound_row_at_all_is_an_error(data: RenderedData) -> None:
 def test_clips_longer_than_the_sequences_are_refused(data: RenderedData) -> None:
     with pytest.raises(DataSetError, match=r'clip_frames is 4, but the sequences in .*rendered have 3 frames'):
         ClipDataset(data, 4)
+
+
+def test_clips_that_walk_back_and_forth_may_be_longer(data: RenderedData) -> None:
+    clip = ClipDataset(data, 7, back_and_forth=True).batch(4, seeded(), augment=False)
+    images = torch.stack([frame.image for frame in clip])  # 0 1 2 1 0 1 2 of the sequence, from anywhere
+    assert torch.equal(images[:3], images[4:])
+    assert not any(torch.equal(images[step, clip], images[step + 1, clip]) for step in range(6) for clip in range(4))
+
+
+@pytest.mark.parametrize('start', range(4))
+def test_the_walk_turns_round_at_the_ends(start: int) -> None:
+    way = [0, 1, 2, 1, 0, 1, 2, 1, 0]
+    assert frames_on_the_way(3, 5, start).tolist() == way[start : start + 5]
+    assert frames_on_the_way(1, 3, start).tolist() == [0, 0, 0]
 
 
 def test_a_truncated_array_is_named_and_left_as_it_is(data: RenderedData) -> None:

@@ -168,3 +168,8 @@ def test_splits_without_a_visible_hand_end_with_an_error() -> None:
     with pytest.raises(DataSetError, match='20 draws running gave no visible hand'):
         hands.batch(1, seeded())
     assert hands.skipped.counts['scenes without a visible hand'] == 20
+
+
+def test_streams_refuse_to_walk_back_and_forth():
+    with pytest.raises(DataSetError, match=r'back_and_forth .*rendered://train: a stream draws clips of any length'):
+        open_clips(settings(back_and_forth=True))
