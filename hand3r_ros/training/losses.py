@@ -13,6 +13,7 @@ from torch import Tensor
 from hand3r_ros.hand_model.layer import HandMesh
 
 SMALLEST_SCALE = 1e-3  # of a normalisation factor, so that an all-but-empty clip cannot blow up
+NEAREST = 1e-3  # m, of depths that are compared by their ratio
 
 
 def scene_scale(points: list[Tensor], confidences: list[Tensor], valid: list[Tensor]) -> Tensor:
@@ -63,9 +64,20 @@ def depth_loss(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
 
     Distances between points, as CUT3R compares them, are mostly those of the walls; a hand's are hardly noticed.
     """
-    nearest = 1e-3  # m
-    difference = (predicted.clamp(min=nearest).log() - truth.clamp(min=nearest).log()).abs()
-    return difference[valid].mean() if bool(valid.any()) else difference.sum() * 0.0
+    difference = (predicted.clamp(min=NEAREST).log() - truth.clamp(min=NEAREST).log()).abs()
+    return _mean_where(valid, difference)
+
+
+def relative_depth_loss(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Mean of |depth - truth| / truth over [B, H, W] in metres, the AbsRel of the evaluation.
+
+    Too far costs more than too near by the same factor, so a hand does not give way to the table behind it.
+    """
+    return _mean_where(valid, (predicted - truth).abs() / truth.clamp(min=NEAREST))
+
+
+def _mean_where(valid: Tensor, values: Tensor) -> Tensor:
+    return values[valid].mean() if bool(valid.any()) else values.sum() * 0.0
 
 
 def camera_pose_loss(predicted: Tensor, truth: Tensor, scale: Tensor) -> Tensor:

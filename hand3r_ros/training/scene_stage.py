@@ -17,7 +17,15 @@ from hand3r_ros.training.clips import ClipFrame
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.containers import detached
 from hand3r_ros.training.detector_stage import clip_detection_losses
-from hand3r_ros.training.losses import PointMap, camera_pose_loss, depth_loss, focal_loss, pointmaps_loss, scene_scale
+from hand3r_ros.training.losses import (
+    PointMap,
+    camera_pose_loss,
+    depth_loss,
+    focal_loss,
+    pointmaps_loss,
+    relative_depth_loss,
+    scene_scale,
+)
 from hand3r_ros.training.roll_out import roll_out
 from hand3r_ros.training.sources import open_clips
 from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage, segments
@@ -26,7 +34,7 @@ from hand3r_ros.training.table_pose import TablePoseHead, table_pose_loss
 
 
 def scene_losses(predictions: list[Prediction], clip: list[ClipFrame], config: TrainingConfig) -> dict[str, Tensor]:
-    """``points`` (of all maps), ``depth`` (its logarithm), ``pose``, ``focal`` and the relative errors for the log.
+    """``points`` of all maps, ``depth`` (its logarithm), ``relative_depth``, ``pose``, ``focal``; errors for the log.
 
     Lengths are divided by one scale of the views given here: of a clip that is cut, by that of each segment.
     """
@@ -40,10 +48,15 @@ def scene_losses(predictions: list[Prediction], clip: list[ClipFrame], config: T
     points = pointmaps_loss(maps, scale, config.confidence_alpha)
     pose = torch.stack([camera_pose_loss(scene.camera_pose, frame.camera_pose, scale) for scene, frame in pairs]).mean()
     focal = torch.stack([focal_loss(scene.guessed_intrinsics, frame.intrinsics, pose) for scene, frame in pairs]).mean()
-    depth = torch.stack(
-        [depth_loss(scene.points_self[..., 2], frame.points[..., 2], frame.valid) for scene, frame in pairs]
-    ).mean()
-    return {'points': points, 'depth': depth, 'pose': pose, 'focal': focal, **_errors(predictions, clip)}
+    depths = [(scene.points_self[..., 2], frame.points[..., 2], frame.valid) for scene, frame in pairs]
+    return {
+        'points': points,
+        'depth': torch.stack([depth_loss(*depth) for depth in depths]).mean(),
+        'relative_depth': torch.stack([relative_depth_loss(*depth) for depth in depths]).mean(),
+        'pose': pose,
+        'focal': focal,
+        **_errors(predictions, clip),
+    }
 
 
 def pointmaps(scene: ScenePrediction, frame: ClipFrame) -> list[PointMap]:
@@ -67,6 +80,7 @@ def scene_total(losses: dict[str, Tensor], config: TrainingConfig) -> Tensor:
     return (
         losses['points']
         + config.weight_depth * losses['depth']
+        + config.weight_relative_depth * losses['relative_depth']
         + config.weight_pose * losses['pose']
         + config.weight_focal * losses['focal']
     )

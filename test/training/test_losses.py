@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ from hand3r_ros.training.losses import (
     depth_loss,
     pointmap_loss,
     pointmaps_loss,
+    relative_depth_loss,
     scene_scale,
 )
-from hand3r_ros.training.scene_stage import pointmaps, scene_losses
+from hand3r_ros.training.scene_stage import pointmaps, scene_losses, scene_total
 
 GOLDEN = Path(__file__).parents[3] / 'shared' / 'reference' / 'golden_cut3r' / 'losses.npz'
 VIEWS = range(4)
@@ -163,12 +165,30 @@ def test_the_depth_loss_is_relative(depth: float, factor: float) -> None:
     assert float(found) == pytest.approx(abs(math.log(factor)), abs=1e-5)
 
 
-def test_the_depth_loss_ignores_what_is_not_known() -> None:
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.2, 5.0), st.floats(0.5, 2.0))
+def test_the_relative_depth_loss_is_the_error_over_the_depth(depth: float, factor: float) -> None:
+    truth = torch.full((1, 2, 2), depth)
+    found = relative_depth_loss(factor * truth, truth, torch.ones(1, 2, 2, dtype=torch.bool))
+    assert float(found) == pytest.approx(abs(factor - 1.0), abs=1e-5)
+
+
+@pytest.mark.parametrize(('loss', 'expected'), [(depth_loss, math.log(2.0)), (relative_depth_loss, 1.0)])
+def test_depth_losses_ignore_what_is_not_known(loss: Callable[..., torch.Tensor], expected: float) -> None:
     truth = torch.tensor([[[1.0, 0.0]]])
     predicted = torch.tensor([[[2.0, 7.0]]], requires_grad=True)
-    loss = depth_loss(predicted, truth, truth > 0.0)
-    loss.backward()
-    assert float(loss.detach()) == pytest.approx(math.log(2.0))
+    found = loss(predicted, truth, truth > 0.0)
+    found.backward()
+    assert float(found.detach()) == pytest.approx(expected)
     assert predicted.grad is not None
     assert float(predicted.grad[0, 0, 1]) == 0.0
-    assert float(depth_loss(predicted, truth, torch.zeros_like(truth, dtype=torch.bool)).detach()) == 0.0
+    assert float(loss(predicted, truth, torch.zeros_like(truth, dtype=torch.bool)).detach()) == 0.0
+
+
+def test_every_weighted_scene_loss_counts() -> None:
+    weights = {'points': 1.0, 'depth': 2.0, 'relative_depth': 3.0, 'pose': 5.0, 'focal': 7.0}
+    fields = {f'weight_{name}': weight for name, weight in weights.items() if name != 'points'}
+    config = TrainingConfig('scene').with_values(fields)
+    for name, weight in weights.items():
+        losses = {term: torch.tensor(float(term == name)) for term in weights}
+        assert float(scene_total(losses, config)) == weight
