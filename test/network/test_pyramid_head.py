@@ -78,3 +78,23 @@ def test_the_untrained_network_starts_at_its_initial_depth() -> None:
         _, found = network.step(network.init_state(), Frame(image, intrinsics=camera), HandBoxes.empty(128))
     depth = found.scene.points_self[..., 2]
     torch.testing.assert_close(depth.mean(), torch.tensor(config.scene.initial_depth), rtol=0.2, atol=0.0)
+
+
+def test_large_weights_do_not_saturate_what_follows(head: PyramidHead) -> None:
+    """Hidden activations are normalised, so that a layer that has run away does not silence the next one."""
+    heard: list[torch.Tensor] = []
+    block = head.middle[0]
+    block.second.register_forward_pre_hook(lambda _, arguments: heard.append(arguments[0]))
+    levels, details = inputs()
+    with torch.no_grad():
+        block.first.weight.mul_(1e3)
+        head(levels, (HEIGHT, WIDTH), details)
+    assert 0.2 < float(heard[0].std()) < 2.0
+
+
+def test_the_blocks_are_as_many_as_configured() -> None:
+    config = dataclasses.replace(CONFIG, pyramid_blocks=(0, 1, 3))
+    head = PyramidHead(config, channels=2)
+    assert [len(blocks) for blocks in (head.coarse, head.middle, head.fine)] == [0, 1, 3]
+    levels, details = inputs()
+    assert head(levels, (HEIGHT, WIDTH), details).shape == (2, 2, HEIGHT, WIDTH)

@@ -49,6 +49,8 @@ class SceneConfig:
     """Of the checkpoints: 'dpt' or 'linear'. 'pyramid' joins tokens and the maps of ``stem``, for small networks."""
     pyramid_widths: tuple[int, int, int] = (128, 64, 48)
     """Channels of the pyramid at a sixteenth, an eighth and a quarter of the resolution."""
+    pyramid_blocks: tuple[int, int, int] = (2, 2, 1)
+    """Residual blocks at these resolutions."""
     dpt_widths: tuple[int, int, int, int] = (96, 192, 384, 768)
     """Channels of the four pyramid levels, finest first."""
     dpt_fusion_width: int = 256

@@ -2,8 +2,8 @@
 
 Tokens of 16 x 16 pixels of a small encoder know where the table is, but not where an arm ends: maps that are made of
 them alone stay blurred for as long as anybody can train. The stem's maps at an eighth and a quarter of the resolution
-have the outlines; they join the tokens on their way up, as in a U-Net (arXiv 1505.04597). Everything is normalised, so
-that the head learns at the rate of the rest.
+have the outlines; they join the tokens on their way up, as in a U-Net (arXiv 1505.04597). Everything is normalised in
+front of every activation: without that, hidden activations drifted below -5, where nothing is learned any more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hand3r_ros.network.convolutional_stem import ChannelNorm, ResidualBlock
+from hand3r_ros.network.convolutional_stem import ChannelNorm
 from hand3r_ros.network.scene.config import SceneConfig
 from hand3r_ros.network.scene.dpt import PointConvolution
 
@@ -30,11 +30,12 @@ class PyramidHead(nn.Module):
         levels = config.encoder_width + 3 * config.decoder_width
         self.level_norm = nn.LayerNorm(levels)
         self.merge = nn.Linear(levels, coarse)
-        self.coarse = ResidualBlock(coarse)
+        at_coarse, at_middle, at_fine = config.pyramid_blocks
+        self.coarse = _blocks(coarse, at_coarse)
         self.to_middle = _Joined(coarse, config.stem.eighth_width, middle)
-        self.middle = nn.Sequential(ResidualBlock(middle), ResidualBlock(middle))
+        self.middle = _blocks(middle, at_middle)
         self.to_fine = _Joined(middle, config.stem.quarter_width, fine)
-        self.fine = ResidualBlock(fine)
+        self.fine = _blocks(fine, at_fine)
         self.half_norm = ChannelNorm(fine)
         self.to_half = PointConvolution(fine, 4 * (fine // 2))
         self.finish = nn.Conv2d(fine // 2, fine // 2, 3, padding=1)
@@ -64,6 +65,26 @@ class PyramidHead(nn.Module):
         x = functional.pixel_shuffle(self.to_half(functional.gelu(self.half_norm(x))), 2)
         x = self.output(functional.gelu(self.finish(x)))
         return functional.interpolate(x, scale_factor=2, mode='bilinear', align_corners=False)
+
+
+class _NormalisedBlock(nn.Module):
+    """x plus two 3 x 3 convolutions, each of them after a normalisation and an activation."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first_norm = ChannelNorm(width)
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second_norm = ChannelNorm(width)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to the same shape."""
+        hidden = self.first(functional.gelu(self.first_norm(x)))
+        return x + self.second(functional.gelu(self.second_norm(hidden)))
+
+
+def _blocks(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(_NormalisedBlock(width) for _ in range(count)))
 
 
 class _Joined(nn.Module):
