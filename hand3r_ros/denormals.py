@@ -1,7 +1,7 @@
 """Numbers too small for their exponent count as zero while something is trained on a CPU.
 
 Gradients that pass a saturated activation shrink to 1e-40, and a processor computes with such denormal numbers in
-microcode: one convolution of the tiny preset's dense head took thirty times as long for them.
+microcode: a convolution can take ten times as long for them and more (docs/training.md has a command that shows it).
 """
 
 from __future__ import annotations
