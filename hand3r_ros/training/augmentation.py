@@ -62,7 +62,7 @@ def color_mixing(hue_turn: Tensor, saturation: Tensor) -> Tensor:
     cos, sin = hue_turn.cos()[:, None, None], hue_turn.sin()[:, None, None]
     turn = cos * torch.eye(3) + sin * axis + (1.0 - cos) * grey
     kept = saturation[:, None, None]
-    return (kept * torch.eye(3) + (1.0 - kept) * grey) @ turn
+    return kept * turn + (1.0 - kept) * grey  # grey @ turn is grey
 
 
 @dataclass(frozen=True)

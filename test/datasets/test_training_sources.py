@@ -217,12 +217,17 @@ def test_hoi4d_trains_on_its_own_split(hoi4d: HOI4DMiniature, mano_folder: Path)
 def test_workers_read_videos_that_were_open_before_they_were_forked(hoi4d: HOI4DMiniature, mano_folder: Path) -> None:
     hands = open_hands(dataclasses.replace(config(hoi4d.root, mano_folder), split='train'))
     expected = hands.batch(2, generator()).crops  # opens the decoder here
-    with multiprocessing.get_context('fork').Pool(1, initializer=_inherited_hands.append, initargs=(hands,)) as pool:
+    with multiprocessing.get_context('fork').Pool(1, initializer=_inherit_hands, initargs=(hands,)) as pool:
         crops = pool.apply_async(_two_crops).get(timeout=60)
     np.testing.assert_array_equal(crops, expected.numpy())
 
 
 _inherited_hands: list[HandSource] = []
+
+
+def _inherit_hands(hands: HandSource) -> None:
+    torch.set_num_threads(1)  # as torch's own data workers do; a team of threads does not survive the fork
+    _inherited_hands.append(hands)
 
 
 def _two_crops() -> np.ndarray:
