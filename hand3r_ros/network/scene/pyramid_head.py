@@ -3,7 +3,7 @@
 Tokens of 16 x 16 pixels of a small encoder know where the table is, but not where an arm ends: maps that are made of
 them alone stay blurred for as long as anybody can train. The stem's maps at an eighth and a quarter of the resolution
 have the outlines; they join the tokens on their way up, as in a U-Net (arXiv 1505.04597). Everything is normalised in
-front of every activation: without that, hidden activations drifted below -5, where nothing is learned any more.
+front of every activation, so that a layer that runs away does not silence the next one.
 """
 
 from __future__ import annotations
