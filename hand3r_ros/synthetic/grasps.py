@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.synthetic.hand_poses import articulation
 from hand3r_ros.synthetic.skinning import skin_hands
+from hand3r_ros.synthetic.splits import TRAINING_POOLS
 
 Array = NDArray[np.float64]
 
@@ -53,7 +54,7 @@ def posed_vertices(articulations: Array) -> Array:
     return skin_hands(rotations, np.zeros(10)).vertices
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=TRAINING_POOLS + 2)
 def grasp_pool(seed: int) -> tuple[Grasp, ...]:
     """The grasps of the split with this pool seed."""
     rng = np.random.default_rng([seed, 37])

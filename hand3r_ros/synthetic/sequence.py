@@ -94,7 +94,7 @@ class Sequence:
     def __init__(self, seed: int, config: SceneConfig | None = None) -> None:
         self.seed = seed
         self.config = config or SceneConfig()
-        pool = splits.pool_seed(splits.split_of(seed))
+        pool = splits.pool_seed(seed)
         rng = np.random.default_rng([seed, 1])
         palette = Palette(np.random.default_rng([seed, 2]), texture_bank(pool))
         table = choose_table(rng)

@@ -1,7 +1,8 @@
 """Seeds of the training, validation and test sequences; nothing random is shared between the splits.
 
 A sequence seed decides its split, and the split decides which texture bank, articulation pool and grasp pool the
-sequence may use. So two splits share no seed, no texture, no hand pose and no grasp.
+sequence may use. So two splits share no seed, no texture, no hand pose and no grasp. Training sequences take turns with
+several such pools, because a network soon knows the textures of one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,11 @@ from __future__ import annotations
 SPLITS: tuple[str, ...] = ('train', 'validation', 'test')
 SEEDS_PER_SPLIT = 100_000_000
 
+TRAINING_POOLS = 8  # each takes a process about 3 s and 30 MB
+SEQUENCES_PER_TURN = 512  # so that processes which draw sequences in order rarely change pools
+
 _POOL_SEEDS = {'train': 104_729, 'validation': 224_737, 'test': 350_377}
+_POOL_STEP = 1_000_003
 
 
 def sequence_seed(split: str, index: int) -> int:
@@ -36,6 +41,12 @@ def split_of(seed: int) -> str:
     return SPLITS[seed // SEEDS_PER_SPLIT]
 
 
-def pool_seed(split: str) -> int:
-    """Seed from which the textures, articulations and grasps of a split are drawn."""
-    return _POOL_SEEDS[split]
+def pool_seed(seed: int) -> int:
+    """Seed from which the textures, articulations and grasps of the sequence with this seed are drawn.
+
+    Raises:
+        ValueError: the seed belongs to no split.
+    """
+    split = split_of(seed)
+    turn = seed % SEEDS_PER_SPLIT // SEQUENCES_PER_TURN % TRAINING_POOLS if split == 'train' else 0
+    return _POOL_SEEDS[split] + turn * _POOL_STEP

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hand3r_ros.synthetic.splits import TRAINING_POOLS
+
 SIZE = 256
 LEVELS = 7  # 256, 128, ..., 4 pixels
 
@@ -34,7 +36,7 @@ class TextureBank:
         return tuple(number for number, kind in enumerate(self.kinds) if kind in kinds)
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=TRAINING_POOLS + 2)
 def texture_bank(seed: int) -> TextureBank:
     """The bank that ``seed`` draws; kept for the life of the process (about a second to draw)."""
     rng = np.random.default_rng([seed, 11])

@@ -79,6 +79,7 @@ class TrainingConfig:
     lesson_hands: int = 64  # how many of those in a step
     weight_depth: float = 0.0  # logarithm of the depth against pointmap; CUT3R has no such term
     weight_relative_depth: float = 0.0  # error of the depth over the depth; CUT3R has no such term either
+    weight_outlines: float = 0.0  # steps of the depth between near pixels; no such term in CUT3R
     weight_pose: float = 1.0  # camera pose against pointmap
     weight_focal: float = 0.2  # guessed focal length, of networks that guess one
     camera_hidden: float = 0.2  # share of clips whose camera a network that takes it is not told

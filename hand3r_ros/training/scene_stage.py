@@ -22,6 +22,7 @@ from hand3r_ros.training.losses import (
     camera_pose_loss,
     depth_loss,
     focal_loss,
+    outline_loss,
     pointmaps_loss,
     relative_depth_loss,
     scene_scale,
@@ -34,7 +35,7 @@ from hand3r_ros.training.table_pose import TablePoseHead, table_pose_loss
 
 
 def scene_losses(predictions: list[Prediction], clip: list[ClipFrame], config: TrainingConfig) -> dict[str, Tensor]:
-    """``points`` of all maps, ``depth`` (its logarithm), ``relative_depth``, ``pose``, ``focal``; errors for the log.
+    """``points`` of maps, ``depth`` (its logarithm), ``relative_depth``, ``outlines``, ``pose``, ``focal``, and errors.
 
     Lengths are divided by one scale of the views given here: of a clip that is cut, by that of each segment.
     """
@@ -53,6 +54,7 @@ def scene_losses(predictions: list[Prediction], clip: list[ClipFrame], config: T
         'points': points,
         'depth': torch.stack([depth_loss(*depth) for depth in depths]).mean(),
         'relative_depth': torch.stack([relative_depth_loss(*depth) for depth in depths]).mean(),
+        'outlines': torch.stack([outline_loss(*depth) for depth in depths]).mean(),
         'pose': pose,
         'focal': focal,
         **_errors(predictions, clip),
@@ -81,6 +83,7 @@ def scene_total(losses: dict[str, Tensor], config: TrainingConfig) -> Tensor:
         losses['points']
         + config.weight_depth * losses['depth']
         + config.weight_relative_depth * losses['relative_depth']
+        + config.weight_outlines * losses['outlines']
         + config.weight_pose * losses['pose']
         + config.weight_focal * losses['focal']
     )

@@ -32,7 +32,7 @@ def test_seeds_outside_the_splits_are_refused():
 
 @pytest.mark.parametrize('first, second', list(combinations(splits.SPLITS, 2)))
 def test_splits_share_no_textures_poses_or_grasps(first, second):
-    seeds = splits.pool_seed(first), splits.pool_seed(second)
+    seeds = [splits.pool_seed(splits.sequence_seed(split, 0)) for split in (first, second)]
     textures = [texture_bank(seed) for seed in seeds]
     images = [
         {
@@ -49,8 +49,18 @@ def test_splits_share_no_textures_poses_or_grasps(first, second):
     assert cKDTree(grasps[0]).query(grasps[1])[0].min() > 1e-3
 
 
+def test_training_takes_turns_with_pools_that_no_other_split_uses():
+    turns = [splits.pool_seed(turn * splits.SEQUENCES_PER_TURN) for turn in range(2 * splits.TRAINING_POOLS)]
+    assert turns[: splits.TRAINING_POOLS] == turns[splits.TRAINING_POOLS :]
+    assert len(set(turns)) == splits.TRAINING_POOLS
+    seeds = [splits.sequence_seed(split, index) for split in ('validation', 'test') for index in (0, 99_999)]
+    others = {splits.pool_seed(seed) for seed in seeds}
+    assert len(others) == 2 and not others & set(turns)
+    assert splits.pool_seed(splits.SEQUENCES_PER_TURN - 1) == turns[0]
+
+
 def test_reduced_texture_levels_keep_the_mean_colour():
-    bank = texture_bank(splits.pool_seed('train'))
+    bank = texture_bank(splits.pool_seed(0))
     count = len(bank.kinds)
     full = bank.pixels[: bank.level_offsets[1]].reshape(count, -1, 3).mean(1)
     smallest = bank.pixels[bank.level_offsets[LEVELS - 1] :].reshape(count, -1, 3).mean(1)

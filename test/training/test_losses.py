@@ -20,6 +20,7 @@ from hand3r_ros.training.losses import (
     PointMap,
     camera_pose_loss,
     depth_loss,
+    outline_loss,
     pointmap_loss,
     pointmaps_loss,
     relative_depth_loss,
@@ -185,8 +186,29 @@ def test_depth_losses_ignore_what_is_not_known(loss: Callable[..., torch.Tensor]
     assert float(loss(predicted, truth, torch.zeros_like(truth, dtype=torch.bool)).detach()) == 0.0
 
 
+def test_the_outline_loss_sees_a_smeared_step_and_no_common_factor() -> None:
+    truth = torch.ones(1, 1, 10)
+    truth[..., 5:] = 2.0
+    everywhere = torch.ones_like(truth, dtype=torch.bool)
+    smeared = torch.linspace(0.0, 1.0, 10)[None, None].exp2()
+    assert float(outline_loss(3.0 * truth, truth, everywhere)) == pytest.approx(0.0, abs=1e-6)
+    assert float(outline_loss(smeared, truth, everywhere)) > 0.02
+    # a flat map misses one step of log 2 in the 9, 8, 6 and 2 pairs that are 1, 2, 4 and 8 pixels apart
+    missed = math.log(2.0) * (1 / 9 + 2 / 8 + 4 / 6 + 2 / 2)
+    assert float(outline_loss(torch.ones_like(truth), truth, everywhere)) == pytest.approx(missed / 8, rel=1e-5)
+
+
+def test_the_outline_loss_leaves_out_pairs_with_an_unknown_end() -> None:
+    truth = torch.tensor([[[1.0, 0.0, 4.0]]])
+    predicted = torch.tensor([[[1.0, 5.0, 4.0]]], requires_grad=True)
+    found = outline_loss(predicted, truth, truth > 0.0)
+    found.backward()
+    assert float(found.detach()) == 0.0
+    assert predicted.grad is not None and bool((predicted.grad == 0.0).all())
+
+
 def test_every_weighted_scene_loss_counts() -> None:
-    weights = {'points': 1.0, 'depth': 2.0, 'relative_depth': 3.0, 'pose': 5.0, 'focal': 7.0}
+    weights = {'points': 1.0, 'depth': 2.0, 'relative_depth': 3.0, 'outlines': 4.0, 'pose': 5.0, 'focal': 7.0}
     fields = {f'weight_{name}': weight for name, weight in weights.items() if name != 'points'}
     config = TrainingConfig('scene').with_values(fields)
     for name, weight in weights.items():
