@@ -1,7 +1,7 @@
 """Grasps: an object is laid against the palm and every finger closes, link by link, until it touches.
 
 Objects are approximated while grasping by an endless cylinder, an endless square bar or a sphere. Grasps are found
-once per process and split; a sequence only refits the object's radius to the size of its own hand.
+once per process and pool; a sequence only refits the object's radius to the size of its own hand.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.synthetic.hand_poses import articulation
 from hand3r_ros.synthetic.skinning import skin_hands
-from hand3r_ros.synthetic.splits import TRAINING_POOLS
+from hand3r_ros.synthetic.splits import POOLS
 
 Array = NDArray[np.float64]
 
@@ -54,9 +54,9 @@ def posed_vertices(articulations: Array) -> Array:
     return skin_hands(rotations, np.zeros(10)).vertices
 
 
-@lru_cache(maxsize=TRAINING_POOLS + 2)
+@lru_cache(maxsize=POOLS)
 def grasp_pool(seed: int) -> tuple[Grasp, ...]:
-    """The grasps of the split with this pool seed."""
+    """The grasps that the pool seed ``seed`` draws."""
     rng = np.random.default_rng([seed, 37])
     return find_grasps(rng, POOL_SIZE)
 

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.joints import FINGERS, FINGERTIP_VERTICES, OPENPOSE_FINGERS
 from hand3r_ros.hand_model.pose_prior import sample_poses
-from hand3r_ros.synthetic.splits import TRAINING_POOLS
+from hand3r_ros.synthetic.splits import POOLS
 
 Array = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def articulation(flexion: Array, spread: Array, opposition: Array) -> Array:
     return angles.reshape(-1, 15, 3)
 
 
-@lru_cache(maxsize=TRAINING_POOLS + 2)
+@lru_cache(maxsize=POOLS)
 def articulation_pool(seed: int) -> Array:
-    """(POOL_SIZE, 15, 3) articulations of the split with this pool seed."""
+    """(POOL_SIZE, 15, 3) articulations that the pool seed ``seed`` draws."""
     return sample_poses(np.random.default_rng([seed, 23]), POOL_SIZE)

@@ -14,6 +14,7 @@ TRAINING_POOLS = 8  # each takes a process about 3 s and 30 MB
 SEQUENCES_PER_TURN = 512  # so that processes which draw sequences in order rarely change pools
 
 _POOL_SEEDS = {'train': 104_729, 'validation': 224_737, 'test': 350_377}
+POOLS = TRAINING_POOLS + len(_POOL_SEEDS) - 1  # of all splits, what a process keeps at most
 _POOL_STEP = 1_000_003
 
 

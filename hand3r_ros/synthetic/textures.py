@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hand3r_ros.synthetic.splits import TRAINING_POOLS
+from hand3r_ros.synthetic.splits import POOLS
 
 SIZE = 256
 LEVELS = 7  # 256, 128, ..., 4 pixels
@@ -36,7 +36,7 @@ class TextureBank:
         return tuple(number for number, kind in enumerate(self.kinds) if kind in kinds)
 
 
-@lru_cache(maxsize=TRAINING_POOLS + 2)
+@lru_cache(maxsize=POOLS)
 def texture_bank(seed: int) -> TextureBank:
     """The bank that ``seed`` draws; kept for the life of the process (about a second to draw)."""
     rng = np.random.default_rng([seed, 11])

@@ -153,4 +153,4 @@ def image_loss(predicted: Tensor, truth: Tensor) -> Tensor:
 
     in_front = truth[..., 2] > nearest
     distance = (projected(predicted) - projected(truth)).abs().mean(-1)
-    return distance[in_front].mean() if bool(in_front.any()) else distance.sum() * 0.0
+    return _mean_where(in_front, distance)

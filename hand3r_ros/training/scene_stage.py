@@ -93,12 +93,11 @@ def scene_total(losses: dict[str, Tensor], config: TrainingConfig) -> Tensor:
 def _errors(predictions: list[Prediction], clip: list[ClipFrame]) -> dict[str, Tensor]:
     """For the log: relative depth error, and the camera's position error over its motion (1: as if it never moved)."""
     last, truth = predictions[-1].scene.points_self[..., 2], clip[-1].points[..., 2]
-    relative = ((last - truth).abs() / truth.clamp(min=1e-3))[clip[-1].valid].mean()
     found, true = predictions[-1].scene.camera_pose, clip[-1].camera_pose
     moved, turned = true[:, :3].norm(dim=-1).mean(), true[:, 4:].norm(dim=-1).mean()
     wrong, twisted = (found - true)[:, :3].norm(dim=-1).mean(), (found - true)[:, 3:].norm(dim=-1).mean()
     return {
-        'abs_rel': relative,
+        'abs_rel': relative_depth_loss(last, truth, clip[-1].valid),
         'moved_share': wrong / moved.clamp(min=1e-6),
         'turned_share': twisted / turned.clamp(min=1e-6),
     }
