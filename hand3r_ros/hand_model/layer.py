@@ -14,7 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from hand3r_ros.hand_model.data import HandModelData
-from hand3r_ros.hand_model.joints import FINGERTIP_VERTICES, NUM_BETAS, NUM_JOINTS, NUM_VERTICES, OPENPOSE_FROM_MANO
+from hand3r_ros.hand_model.joints import (
+    FINGERTIP_VERTICES,
+    JOINT_PARENTS,
+    NUM_BETAS,
+    NUM_JOINTS,
+    NUM_VERTICES,
+    OPENPOSE_FROM_MANO,
+)
 from hand3r_ros.hand_model.mirror import mirror_points
 
 
@@ -31,6 +38,7 @@ class HandMesh:
 class HandLayer(nn.Module):
     """A hand model as a torch module; holds no parameters, computes in float32."""
 
+    parents: Tensor  # [15] of the joints after the wrist
     fingertips: Tensor  # [5]
     openpose_order: Tensor  # [21]
     root_rest: Tensor  # [3] wrist joint of the mean shape
@@ -40,6 +48,7 @@ class HandLayer(nn.Module):
         super().__init__()
         self.hand_model_id = data.id
         self.mano = _quiet_mano_layer(data)
+        self.register_buffer('parents', torch.tensor(JOINT_PARENTS[1:]), persistent=False)
         self.register_buffer('fingertips', torch.tensor(FINGERTIP_VERTICES), persistent=False)
         self.register_buffer('openpose_order', torch.tensor(OPENPOSE_FROM_MANO), persistent=False)
         regressor = torch.from_numpy(data.J_regressor[0].astype('float64'))
@@ -64,8 +73,8 @@ class HandLayer(nn.Module):
         rotations, betas = rotations.float(), betas.float()
         vertices, joints = self._pose(rotations, betas)
         root = self.root_rest + (betas[:, None] * self.root_shift).sum(-1)  # [N, 3]
-        points21 = torch.cat([joints, vertices[:, self.fingertips]], dim=1)  # [N, 21, 3]
-        keypoints = points21[:, self.openpose_order]
+        points21 = torch.cat([joints, vertices.index_select(1, self.fingertips)], dim=1)  # [N, 21, 3]
+        keypoints = points21.index_select(1, self.openpose_order)
         origin = joints[:, :1]  # [N, 1, 3]
         right = is_right.to(torch.bool)[:, None, None]
 
@@ -83,10 +92,22 @@ class HandLayer(nn.Module):
     def _pose(self, rotations: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
         if len(rotations) == 0:  # smplx cannot infer its view sizes from an empty batch
             return rotations.new_zeros(0, NUM_VERTICES, 3), rotations.new_zeros(0, NUM_JOINTS, 3)
+        from smplx.lbs import lbs
+
         # Half precision would cost millimetres, so mixed-precision training must not reach in here.
         with torch.autocast(device_type=rotations.device.type, enabled=False):
-            output = self.mano(betas=betas, global_orient=rotations[:, :1], hand_pose=rotations[:, 1:])
-        return output.vertices, output.joints
+            mano = self.mano
+            return lbs(
+                betas,
+                rotations,
+                mano.v_template,
+                mano.shapedirs,
+                mano.posedirs,
+                mano.J_regressor,
+                _KinematicTree(self.parents),
+                mano.lbs_weights,
+                pose2rot=False,
+            )
 
     def _check(self, rotations: Tensor, betas: Tensor, is_right: Tensor) -> None:
         hands = len(rotations)
@@ -94,6 +115,25 @@ class HandLayer(nn.Module):
         for (name, shape), tensor in zip(expected.items(), (rotations, betas, is_right), strict=True):
             if tuple(tensor.shape) != shape:
                 raise ValueError(f'{name} must have shape {shape}, got {tuple(tensor.shape)}')
+
+
+class _KinematicTree:
+    """``parents`` as smplx reads it: one joint's as a number, those after the wrist as a tensor.
+
+    A tensor on a GPU in its place has smplx wait for the GPU once per joint, and rules out CUDA graphs.
+    """
+
+    shape = (NUM_JOINTS,)
+
+    def __init__(self, after_wrist: Tensor) -> None:
+        self._after_wrist = after_wrist
+
+    def __getitem__(self, key: int | slice) -> int | Tensor:
+        if isinstance(key, int):
+            return JOINT_PARENTS[key]
+        if key != slice(1, None):
+            raise IndexError(f'only parents[i] and parents[1:] are known, got {key}')
+        return self._after_wrist
 
 
 def _quiet_mano_layer(data: HandModelData) -> nn.Module:

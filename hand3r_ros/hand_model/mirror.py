@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hand3r_ros.device_constants import constant
+
 ArrayOrTensor = TypeVar('ArrayOrTensor', NDArray[np.floating], Tensor)
 
 _POINT_SIGNS = (-1.0, 1.0, 1.0)
@@ -36,8 +38,9 @@ def mirror_axis_angle(axis_angle: ArrayOrTensor) -> ArrayOrTensor:
 
 
 def _times(values: ArrayOrTensor, signs: tuple) -> ArrayOrTensor:
+    matrix = np.asarray(signs)
     if isinstance(values, Tensor):
-        return values * values.new_tensor(signs)
+        return values * constant(matrix.ravel().tolist(), values).reshape(matrix.shape)
     values = np.asarray(values)
     dtype = values.dtype if np.issubdtype(values.dtype, np.floating) else np.float64
-    return values * np.asarray(signs, dtype)
+    return values * matrix.astype(dtype)

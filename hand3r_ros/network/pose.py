@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hand3r_ros.device_constants import constant
+
 
 def matrix_from_pose(pose: Tensor) -> Tensor:
     """``T_world_camera`` [..., 4, 4] from [..., 7] tx ty tz qw qx qy qz; quaternions of any length but zero."""
@@ -22,7 +24,7 @@ def matrix_from_pose(pose: Tensor) -> Tensor:
     )
     rotation = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)  # [..., 3, 3]
     upper = torch.cat((rotation, translation[..., None]), dim=-1)
-    last = pose.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*pose.shape[:-1], 1, 4)
+    last = constant([0.0, 0.0, 0.0, 1.0], pose).expand(*pose.shape[:-1], 1, 4)
     return torch.cat((upper, last), dim=-2)
 
 

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hand3r_ros.device_constants import constant
 from hand3r_ros.network.apparent_place import CROP_NUMBERS
 from hand3r_ros.network.types import HandBoxes
 
@@ -126,7 +127,7 @@ def box_code(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
     """
     height, width = image_size
     boxes = torch.nan_to_num(boxes.float())
-    image_centre = boxes.new_tensor([(width - 1) / 2.0, (height - 1) / 2.0])
+    image_centre = constant([(width - 1) / 2.0, (height - 1) / 2.0], boxes)
     long_side = float(max(height, width))
     centre = ((boxes[:, :2] + boxes[:, 2:]) / 2.0 - image_centre) / (long_side / 2.0)
     size = (boxes[:, 2:] - boxes[:, :2]).abs().clamp(min=1.0) / long_side

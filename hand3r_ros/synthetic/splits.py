@@ -10,7 +10,7 @@ from __future__ import annotations
 SPLITS: tuple[str, ...] = ('train', 'validation', 'test')
 SEEDS_PER_SPLIT = 100_000_000
 
-TRAINING_POOLS = 8  # each takes a process about 3 s and 30 MB
+TRAINING_POOLS = 16  # each takes a process about 3 s and 30 MB
 SEQUENCES_PER_TURN = 512  # so that processes which draw sequences in order rarely change pools
 
 _POOL_SEEDS = {'train': 104_729, 'validation': 224_737, 'test': 350_377}

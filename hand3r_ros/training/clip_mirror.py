@@ -10,6 +10,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from hand3r_ros.device_constants import constant
 from hand3r_ros.network.types import HandBoxes
 from hand3r_ros.training.clips import ClipFrame
 from hand3r_ros.training.detection_data import DetectionBatch
@@ -40,12 +41,12 @@ def _chosen(flags: Tensor, changed: Tensor, kept: Tensor) -> Tensor:
 
 def _x_negated(points: Tensor) -> Tensor:
     """[..., 3] seen in a mirror."""
-    return points * points.new_tensor([-1.0, 1.0, 1.0])
+    return points * constant([-1.0, 1.0, 1.0], points)
 
 
 def _mirrored_pose(pose: Tensor) -> Tensor:
     """[B, 7] tx ty tz qw qx qy qz: a mirrored turn keeps its axis along x and reverses the others."""
-    return pose * pose.new_tensor([-1.0, 1.0, 1.0, 1.0, 1.0, -1.0, -1.0])
+    return pose * constant([-1.0, 1.0, 1.0, 1.0, 1.0, -1.0, -1.0], pose)
 
 
 def _mirrored_hands(hands: HandBoxes, flags: Tensor, width: int) -> HandBoxes:
@@ -70,7 +71,7 @@ def _mirrored_intrinsics(intrinsics: Tensor | None, flags: Tensor, width: int) -
 def _mirrored_table(T_table_camera: Tensor | None, flags: Tensor) -> Tensor | None:
     if T_table_camera is None:
         return None
-    mirror = T_table_camera.new_tensor([-1.0, 1.0, 1.0])
+    mirror = constant([-1.0, 1.0, 1.0], T_table_camera)
     return _chosen(flags, T_table_camera * mirror[:, None] * torch.cat([mirror, mirror.new_ones(1)]), T_table_camera)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from hand3r_ros.network.types import HandBoxes
@@ -24,3 +27,10 @@ class ClipFrame:
     intrinsics: Tensor | None = None  # [B, 4] fx fy cx cy px
     T_table_camera: Tensor | None = None  # [B, 3, 4] in the table's frame: x right, y forward from its edge, z up, m
     detection: DetectionBatch | None = None  # the same images with the hands that are to be found
+    camera_told: bool = True  # whether the network may know ``intrinsics``; else it has to guess
+
+
+def with_camera_hidden(clip: Sequence[ClipFrame], share: float, generator: torch.Generator) -> list[ClipFrame]:
+    """The clip, in a ``share`` of all draws with a camera that the network is not told."""
+    told = bool(torch.rand((), generator=generator) >= share)
+    return [dataclasses.replace(frame, camera_told=told) for frame in clip]

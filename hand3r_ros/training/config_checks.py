@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 STAGES = ('scene', 'hand', 'fusion', 'detector', 'fused_head')
 PRECISIONS = ('float32', 'tf32', 'bfloat16')
+RECORDABLE_STAGES = ('scene', 'hand', 'detector')  # whose steps all have the same shapes
 LARGEST_SEED = 2**31
 
 _CHOICES = {'stage': STAGES, 'precision': PRECISIONS, 'pose_source': RECOMMENDABLE_POSE_SOURCES}
@@ -56,10 +57,26 @@ def check(config: TrainingConfig) -> None:
             f'hold_data=true makes batches in the training process: set workers=0 (got {config.workers}), or '
             'hold_data=false'
         )
+    _check_recording(config)
     if config.checkpoint_activations and config.stage in _UNROLLS_NOTHING:
         raise ValueError(
             f'checkpoint_activations does nothing in stage {config.stage!r}, which sees single images: leave it out, '
             'and lower batch to need less memory'
+        )
+
+
+def _check_recording(config: TrainingConfig) -> None:
+    if not config.cuda_graphs:
+        return
+    if config.stage not in RECORDABLE_STAGES:
+        raise ValueError(
+            f'cuda_graphs=true is for stages {", ".join(RECORDABLE_STAGES)}; the number of hands in a step of '
+            f'{config.stage!r} varies: leave it out'
+        )
+    if config.truncate_frames:
+        raise ValueError(
+            f'cuda_graphs=true needs truncate_frames=0 (got {config.truncate_frames}): it keeps no state from one part '
+            'of a clip to the next'
         )
 
 

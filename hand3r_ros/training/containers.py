@@ -29,6 +29,18 @@ def map_tensors(value: Nested, function: Callable[[Tensor], Tensor]) -> Nested:
     return changed
 
 
+def tensors_of(value: Any) -> list[Tensor]:
+    """Every tensor, in the order of the nesting."""
+    found: list[Tensor] = []
+
+    def noted(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    map_tensors(value, noted)
+    return found
+
+
 def to_device(value: Nested, device: torch.device) -> Nested:
     """Every tensor on ``device``."""
     return map_tensors(value, lambda tensor: tensor.to(device, non_blocking=True))

@@ -143,7 +143,7 @@ class ClipDataset:
     def batch(self, size: int, generator: torch.Generator, augment: bool = True) -> list[ClipFrame]:
         """``clip_frames`` time steps of ``size`` random clips, in time order or reversed."""
         rows = self.rows if self._every_row else np.sort(self.rows[self._sound.draw(self.rows, size, generator)])
-        frames = np.stack([self._frames(generator) for _ in rows])  # (B, T)
+        frames = self._frames(len(rows), generator)
         images = self.data.take('image', (rows[:, None], frames)).permute(0, 1, 4, 2, 3).float() / 255
         if augment:
             images = jitter_colors(images, generator)
@@ -154,14 +154,16 @@ class ClipDataset:
             clip = [mirrored(frame, flags) for frame in clip]
         return clip
 
-    def _frames(self, generator: torch.Generator) -> NDArray[np.intp]:
+    def _frames(self, clips: int, generator: torch.Generator) -> NDArray[np.intp]:
+        """(B, T) which frames each clip is made of."""
         frames = self.data.layout.frames
         if self.clip_frames > frames:
-            return frames_on_the_way(frames, self.clip_frames, int(torch.randint(2 * frames, (), generator=generator)))
-        order = torch.randperm(frames, generator=generator)[: self.clip_frames].sort().values
-        if bool(torch.rand((), generator=generator) < 0.5):
-            order = order.flip(0)
-        return order.numpy()
+            starts = torch.randint(2 * frames, (clips,), generator=generator).tolist()
+            return np.stack([frames_on_the_way(frames, self.clip_frames, start) for start in starts])
+        chosen = torch.rand((clips, frames), generator=generator).argsort(dim=1)[:, : self.clip_frames]
+        order = chosen.sort(dim=1).values
+        backwards = torch.rand((clips, 1), generator=generator) < 0.5
+        return torch.where(backwards, order.flip(1), order).numpy()
 
     def _relative_poses(self, rows: NDArray, frames: NDArray) -> NDArray[np.float32]:
         """(B, T, 7) in the first camera of each clip, quaternion w first and not negative."""

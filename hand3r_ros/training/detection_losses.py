@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hand3r_ros.device_constants import constant
 from hand3r_ros.network.detection.head import HandMaps, cell_centres
 from hand3r_ros.training.detection_data import DetectionBatch
 
@@ -32,7 +33,7 @@ def detection_targets(batch: DetectionBatch, stride: int) -> DetectionTargets:
     rows, columns = batch.image.shape[2] // stride, batch.image.shape[3] // stride
     centres = cell_centres(rows, columns, stride, batch.boxes.device)  # [h, w, 2]
     middle = (batch.boxes[..., :2] + batch.boxes[..., 2:]) / 2.0  # [B, 2, 2]
-    limit = middle.new_tensor([columns - 1, rows - 1])
+    limit = constant([columns - 1, rows - 1], middle)
     cell = torch.minimum(((middle + 0.5) / stride).floor().clamp(min=0.0), limit)
     peak = cell * stride + (stride - 1) / 2.0
     deviation = ((batch.boxes[..., 2:] - batch.boxes[..., :2]) * PEAK_WIDTH).clamp(min=SMALLEST_PEAK * stride)
@@ -84,4 +85,5 @@ def generalised_overlap(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _area(low: Tensor, high: Tensor) -> Tensor:
-    return (high - low).clamp(min=0.0).prod(-1)
+    width, height = (high - low).clamp(min=0.0).unbind(-1)
+    return width * height  # not prod(), whose gradient asks the device whether anything is zero

@@ -6,6 +6,7 @@ at the other token has to be learned from nothing.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from hand3r_ros.network.hand.mano_head import ManoHead
 from hand3r_ros.network.hand.stream import HandStreamOutput
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.types import HandPrediction, SceneState
+from hand3r_ros.training.clips import with_camera_hidden
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.containers import detached
 from hand3r_ros.training.datasets import ClipDataset, ClipFrame, HandBatch
@@ -133,11 +135,18 @@ def fused_head_stage(config: TrainingConfig, network: Hand3R) -> Stage:
     if config.hold_data:
         data.hold(LARGE_ARRAYS, device_of(config.device))
     clips = ArticulatedClips(data, config.clip_frames)
+
+    def draw(generator: torch.Generator) -> list[list[ArticulatedFrame]]:
+        frames = clips.articulated_batch(config.batch, generator)
+        clip = with_camera_hidden([frame.clip for frame in frames], config.camera_hidden, generator)
+        frames = [dataclasses.replace(frame, clip=one) for frame, one in zip(frames, clip, strict=True)]
+        return segments(frames, config.truncate_frames)
+
     return Stage(
         trained=extended.fused_head,
         objective=FusedHeadObjective(extended, HandLayer(hand_model_of(config)), config),
         groups=[ParameterGroup(list(extended.fused_head.parameters()), config.learning_rate)],
-        draw=lambda generator: segments(clips.articulated_batch(config.batch, generator), config.truncate_frames),
+        draw=draw,
         skipped=clips.skipped,
     )
 

@@ -18,8 +18,8 @@ from hand3r_ros.training.detector_stage import clip_detection_losses
 from hand3r_ros.training.losses import absolute_loss, image_loss, translation_loss
 from hand3r_ros.training.roll_out import roll_out
 from hand3r_ros.training.scene_stage import scene_groups, scene_losses, scene_total, taught_maps
-from hand3r_ros.training.sources import hand_model_of, open_clips
-from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage, segments
+from hand3r_ros.training.sources import drawn_segments, hand_model_of, open_clips
+from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage
 from hand3r_ros.training.starting_point import load_streams, starting_network
 
 
@@ -98,7 +98,7 @@ def fusion_stage(config: TrainingConfig) -> Stage:
         trained=network,
         objective=FusionObjective(network, HandLayer(hand_model_of(config)), config),
         groups=groups,
-        draw=lambda generator: segments(clips.batch(config.batch, generator), config.truncate_frames),
+        draw=lambda generator: drawn_segments(clips, config, generator),
         skipped=clips.skipped,
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hand3r_ros.device_constants import constant
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.apparent_place import ASPECT
 from hand3r_ros.network.hand.keypoint_head import DEPTH_UNIT
@@ -58,5 +59,5 @@ def keypoint_lesson(
     in_crop = (hand.keypoints[..., :2] - ((low + high) / 2.0)[:, None]) / side[:, None, None] + shift[:, None]
     truth = torch.cat([in_crop, hand.keypoints[..., 2:]], dim=-1)
     noise = normal(truth.shape, device, generator) * uniform((count, 1, 1), 0.0, LARGEST_NOISE, generator).to(device)
-    noisy = truth + noise * truth.new_tensor([HALF_CROP, HALF_CROP, DEPTH_UNIT])
+    noisy = truth + noise * constant([HALF_CROP, HALF_CROP, DEPTH_UNIT], truth)
     return KeypointLesson(noisy, in_crop, rotations, betas)

@@ -14,11 +14,11 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from hand3r_ros.training.config import TrainingConfig
-from hand3r_ros.training.containers import detached, to_device
+from hand3r_ros.training.passes import LaunchedPass, Pass, RecordedPass
 from hand3r_ros.training.processes import Processes
 from hand3r_ros.training.run_files import CheckpointError, RunFiles
 from hand3r_ros.training.sources import listed_skips
-from hand3r_ros.training.stage import Draw, Outcome, Stage
+from hand3r_ros.training.stage import Draw, Stage
 
 SMOOTHING = 0.98  # of the numbers on the progress bar
 
@@ -57,6 +57,7 @@ class TrainingLoop:
             [{'params': g.parameters, 'lr': g.learning_rate, 'peak': g.learning_rate} for g in groups],
             betas=(0.9, 0.95),
             weight_decay=config.weight_decay,
+            fused=self.processes.device.type == 'cuda' or None,
         )
         self.step_index = 0
 
@@ -68,19 +69,29 @@ class TrainingLoop:
                 one, the batch is saved.
             CheckpointError: the checkpoint in ``config.out`` is damaged or of another run, or not the same for all
                 processes.
+            ValueError: ``config.cuda_graphs`` with several processes.
 
         """
         self._resume()
         self.stage.objective.train()
         objective = self.processes.parallel(self.stage.objective)
+        compute = self._pass(objective)
         meter = _Meter(self.config, self.step_index, self.processes.chief)
         with listed_skips(self.stage), contextlib.closing(self.files), contextlib.closing(meter):
             for batch in meter.waiting_for(self._batches()):
-                meter.add(self._one_step(objective, batch))
+                meter.add(self._one_step(objective, compute, batch))
                 if self.step_index % self.config.checkpoint_every == 0 or self.step_index == self.config.steps:
                     self._require_finite_parameters(batch)
                     self._save()
                     self.files.log(self.step_index, meter.numbers())
+
+    def _pass(self, objective: nn.Module) -> Pass:
+        device = self.processes.device
+        if self.config.cuda_graphs and device.type == 'cuda':
+            if self.processes.count > 1:
+                raise ValueError(f'cuda_graphs=true is for one process, found {self.processes.count}: leave it out')
+            return RecordedPass(objective, self.parameters, device)
+        return LaunchedPass(objective, device)
 
     def _batches(self) -> Iterator[list[Any]]:
         workers = self.config.workers
@@ -123,7 +134,7 @@ class TrainingLoop:
         optimizer = self.optimizer.state_dict()
         self.files.save({'module': self.stage.trained.state_dict(), 'optimizer': optimizer, 'step': self.step_index})
 
-    def _one_step(self, objective: nn.Module, batch: list[Any]) -> dict[str, float]:
+    def _one_step(self, objective: nn.Module, compute: Pass, batch: list[Any]) -> dict[str, float]:
         """One optimiser step over all segments of a batch."""
         factor = self._schedule(self.step_index)
         for group in self.optimizer.param_groups:
@@ -136,12 +147,10 @@ class TrainingLoop:
             last = index + 1 == len(batch)
             waits = contextlib.nullcontext() if last or self.processes.count == 1 else objective.no_sync()  # type: ignore[operator]
             with waits:
-                losses, memory = Outcome(*objective(to_device(segment, self.processes.device), memory))
-                self._require_finite(losses['total'].detach(), 'loss', batch)
-                (losses['total'] / len(batch)).backward()
-            memory = detached(memory)
+                losses, memory = compute(segment, memory, 1.0 / len(batch))
+            self._require_finite(losses['total'], 'loss', batch)
             for name, value in losses.items():
-                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach() / len(batch)
+                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value / len(batch)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip)
         self._require_finite(norm, 'norm of the gradients', batch)
         self.optimizer.step()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from hand3r_ros.training.datasets import IMAGE_MEAN, IMAGE_STD
 from hand3r_ros.training.rendered_data import CROP_MARGIN, RenderedData, RenderedDataLayout
 
 CAMERA_SCALE = 10 / 7  # width of the camera's image over that of the scene image: 320 pixels for preset tiny
+ROWS_AT_A_TIME = 128  # that a process is given: neighbours share a pool of textures and poses, which takes 3 s to make
 FRAMES_PER_SECOND = 2.0  # low, so that a clip of a few frames holds visible camera motion
 
 
@@ -37,9 +39,11 @@ def render_dataset(directory: Path, layout: RenderedDataLayout, processes: int) 
     data = RenderedData.create(directory, layout)
     missing = np.flatnonzero(~np.asarray(data.arrays['done']))
     jobs = [RenderingJob(directory, int(row)) for row in missing]
+    together = min(ROWS_AT_A_TIME, math.ceil(len(jobs) / processes)) or 1
     context = multiprocessing.get_context('spawn')
     with context.Pool(processes) as pool:
-        for _ in tqdm(pool.imap_unordered(render_row, jobs), total=len(jobs), desc=str(directory), mininterval=5.0):
+        drawn = pool.imap_unordered(render_row, jobs, chunksize=together)
+        for _ in tqdm(drawn, total=len(jobs), desc=str(directory), mininterval=5.0):
             pass
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from hand3r_ros.network.hand3r import Hand3R
+from hand3r_ros.network.hand3r import EncodedFrame, Hand3R
 from hand3r_ros.network.scene.encoder import SceneTokens
 from hand3r_ros.network.types import Frame, HandBoxes, Prediction, SceneState
 from hand3r_ros.training.clips import ClipFrame
@@ -26,13 +26,12 @@ def roll_out(
 ) -> tuple[list[Prediction], SceneState]:
     """Predictions of all time steps in float32 with the optional maps in ``dense``, and the state after them.
 
-    Networks that take the camera are told it, but for a share ``config.camera_hidden`` of the clips. With
-    ``config.checkpoint_activations`` every frame is computed again on the way back, so that memory holds the
-    activations of one frame instead of all.
+    Networks that take the camera are told it in clips that say so. With ``config.checkpoint_activations`` every frame
+    is computed again on the way back, so that memory holds the activations of one frame instead of all.
     """
     if state is None:
         state = network.init_state(len(clip[0].image))
-    cameras = _told_cameras(network, clip, config)
+    cameras = _told_cameras(network, clip)
     encoded = [None] * len(clip) if config.checkpoint_activations else _encoded(network, clip, config.precision)
     predictions = []
     for frame, intrinsics, tokens in zip(clip, cameras, encoded, strict=True):
@@ -46,12 +45,10 @@ def roll_out(
     return predictions, state
 
 
-def _told_cameras(network: Hand3R, clip: Sequence[ClipFrame], config: TrainingConfig) -> list[Tensor | None]:
+def _told_cameras(network: Hand3R, clip: Sequence[ClipFrame]) -> list[Tensor | None]:
     """Intrinsics of every time step, or None for all: then the network has to guess."""
-    hidden = bool(torch.rand(()) < config.camera_hidden)
-    if hidden or not network.config.scene.takes_camera:
-        return [None] * len(clip)
-    return [frame.intrinsics for frame in clip]
+    told = network.config.scene.takes_camera and all(frame.camera_told for frame in clip)
+    return [frame.intrinsics if told else None for frame in clip]
 
 
 def _encoded(network: Hand3R, clip: Sequence[ClipFrame], precision: str) -> list[SceneTokens | None]:
@@ -80,8 +77,11 @@ def _step(
     precision: str,
     dense: frozenset[str],
 ) -> tuple[SceneState, Prediction]:
+    # Not `network.step`: it asks whether every value is finite, and a GPU that is asked has to be waited for. Data is
+    # looked at when it is read, and the loss of every step.
     with network_precision(precision, frame.image.device):
-        state, prediction = network.step(state, frame, boxes, dense, tokens)
+        scene = network.encode_scene(frame) if tokens is None else tokens
+        state, prediction = network.decode(state, frame, boxes, EncodedFrame(scene, network.hand(boxes.crops)), dense)
     return in_float32(state), in_float32(prediction)
 
 

@@ -28,8 +28,8 @@ from hand3r_ros.training.losses import (
     scene_scale,
 )
 from hand3r_ros.training.roll_out import roll_out
-from hand3r_ros.training.sources import open_clips
-from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage, segments
+from hand3r_ros.training.sources import drawn_segments, open_clips
+from hand3r_ros.training.stage import Outcome, ParameterGroup, Stage
 from hand3r_ros.training.starting_point import starting_network
 from hand3r_ros.training.table_pose import TablePoseHead, table_pose_loss
 
@@ -159,6 +159,6 @@ def scene_stage(config: TrainingConfig) -> Stage:
         trained=learner,
         objective=SceneObjective(network, learner, config),
         groups=scene_groups(learner, config.learning_rate, config),
-        draw=lambda generator: segments(clips.batch(config.batch, generator), config.truncate_frames),
+        draw=lambda generator: drawn_segments(clips, config, generator),
         skipped=clips.skipped,
     )

@@ -18,7 +18,7 @@ from hand3r_ros.datasets.samples import AnnotatedSequence, DataSetError, SkipLog
 from hand3r_ros.hand_model.data import OPEN_HAND, HandModelData, load_mano, load_open_hand
 from hand3r_ros.network.presets import preset
 from hand3r_ros.training.annotated_batches import AnnotatedClipDataset, AnnotatedHandDataset
-from hand3r_ros.training.clips import ClipFrame
+from hand3r_ros.training.clips import ClipFrame, with_camera_hidden
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.datasets import ClipDataset, HandBatch, HandDataset
 from hand3r_ros.training.detection_data import DetectionBatch, DetectionDataset
@@ -26,6 +26,7 @@ from hand3r_ros.training.held_arrays import LARGE_ARRAYS
 from hand3r_ros.training.processes import device_of
 from hand3r_ros.training.rendered_check import RENDERED
 from hand3r_ros.training.rendered_data import RenderedData
+from hand3r_ros.training.stage import segments
 from hand3r_ros.training.streamed_scenes import StreamedClips, StreamedHands, StreamedImages, StreamedScenes, is_stream
 
 ALL_FORMATS: tuple[DataFormat, ...] = (RENDERED, *PUBLIC_FORMATS)
@@ -122,6 +123,12 @@ def open_clips(config: TrainingConfig, with_hands: bool = True) -> ClipSource:
     _refuse_back_and_forth(config, f'sequences of {data_format.name} are long')
     sequences, skipped, _ = _annotated(config, data_format)
     return AnnotatedClipDataset(sequences, preset(config.preset), config.clip_frames, skipped)
+
+
+def drawn_segments(clips: ClipSource, config: TrainingConfig, generator: torch.Generator) -> list[list[ClipFrame]]:
+    """A random batch of clips, the camera hidden in a share of all batches, in pieces that gradients flow through."""
+    clip = clips.batch(config.batch, generator)
+    return segments(with_camera_hidden(clip, config.camera_hidden, generator), config.truncate_frames)
 
 
 def open_images(config: TrainingConfig) -> ImageSource:

@@ -20,7 +20,7 @@ class SumObjective(nn.Module):
         self.dropout = nn.Dropout(0.3)
 
     def forward(self, inputs: torch.Tensor, memory: torch.Tensor | None) -> Outcome:
-        seen = torch.zeros((), requires_grad=True) if memory is None else memory
+        seen = torch.zeros((), device=inputs.device, requires_grad=True) if memory is None else memory
         assert not seen.requires_grad or memory is None
         error = self.map(self.dropout(inputs)) - inputs.sum(-1, keepdim=True)
         return Outcome({'total': error.square().mean(), 'seen': seen.detach()}, seen + 1.0)

@@ -11,6 +11,7 @@ from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
 from hand3r_ros.network.types import Frame, HandBoxes
+from hand3r_ros.training.clips import with_camera_hidden
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.fusion_stage import FusionObjective
 from hand3r_ros.training.losses import focal_loss
@@ -32,7 +33,7 @@ def settings(**changes) -> TrainingConfig:
 
 def test_encoding_ahead_changes_nothing(network: Hand3R) -> None:
     frames = clip()
-    found, state = roll_out(network, frames, settings(camera_hidden=0.0), with_hands=False)
+    found, state = roll_out(network, frames, settings(), with_hands=False)
     expected = network.init_state(2)
     for frame, prediction in zip(frames, found, strict=True):
         camera = Frame(frame.image, intrinsics=frame.intrinsics)
@@ -43,7 +44,8 @@ def test_encoding_ahead_changes_nothing(network: Hand3R) -> None:
 
 @pytest.mark.parametrize('hidden', [0.0, 1.0])
 def test_the_camera_is_told_or_hidden(network: Hand3R, hidden: float) -> None:
-    found, _ = roll_out(network, clip(), settings(camera_hidden=hidden), with_hands=False)
+    frames = with_camera_hidden(clip(), hidden, torch.Generator().manual_seed(0))
+    found, _ = roll_out(network, frames, settings(), with_hands=False)
     for prediction in found:
         assert prediction.scene.intrinsics is not None
         told = torch.equal(prediction.scene.intrinsics, clip()[0].intrinsics)
@@ -52,7 +54,7 @@ def test_the_camera_is_told_or_hidden(network: Hand3R, hidden: float) -> None:
 
 def test_data_without_intrinsics_leaves_the_network_guessing(network: Hand3R) -> None:
     frames = [dataclasses.replace(frame, intrinsics=None) for frame in clip()]
-    found, _ = roll_out(network, frames, settings(camera_hidden=0.0), with_hands=False)
+    found, _ = roll_out(network, frames, settings(), with_hands=False)
     assert found[0].scene.intrinsics is found[0].scene.guessed_intrinsics
 
 
@@ -60,7 +62,7 @@ def test_activations_computed_twice_give_the_same_gradients(network: Hand3R) -> 
     gradients = []
     for again in (False, True):
         network.zero_grad()
-        found, _ = roll_out(network, clip(), settings(checkpoint_activations=again, camera_hidden=0.0), False)
+        found, _ = roll_out(network, clip(), settings(checkpoint_activations=again), False)
         found[-1].scene.points_self.mean().backward()
         gradient = network.scene.state_tokens.grad
         assert gradient is not None

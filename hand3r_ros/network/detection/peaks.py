@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hand3r_ros.device_constants import constant
 from hand3r_ros.network.detection.head import HandMaps
 
 NEIGHBOURHOOD = 3  # cells; of two peaks that touch, only the higher one is a hand
@@ -46,5 +47,5 @@ def find_peaks(maps: HandMaps, per_side: int = 8, lowest_score: float = 0.05) ->
 def _inside(boxes: Tensor, maps: HandMaps) -> Tensor:
     """The parts of boxes [N, 4] inside the image, as the boxes of the training data."""
     rows, columns = maps.logits.shape[2:]
-    limit = boxes.new_tensor([columns * maps.stride - 1.0, rows * maps.stride - 1.0])
+    limit = constant([columns * maps.stride - 1.0, rows * maps.stride - 1.0], boxes)
     return torch.minimum(boxes.clamp(min=0.0), torch.cat([limit, limit]))

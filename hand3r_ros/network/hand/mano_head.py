@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hand3r_ros.device_constants import constant
 from hand3r_ros.network.hand.attention import attend
 from hand3r_ros.network.hand.config import CAMERA_NUMBERS, POSE_NUMBERS, SHAPE_NUMBERS, HandConfig
 from hand3r_ros.network.hand.keypoint_head import DEPTH_UNIT
@@ -125,4 +126,4 @@ def _query_numbers(keypoints: Tensor | None) -> Tensor:
     """[N, 1, 63] keypoints in numbers around one: crop halves sideways, ``DEPTH_UNIT`` along the view."""
     if keypoints is None:
         raise ValueError("a MANO head with query 'keypoints' needs the keypoints")
-    return (keypoints / keypoints.new_tensor([0.5, 0.5, DEPTH_UNIT])).flatten(1)[:, None]
+    return (keypoints / constant([0.5, 0.5, DEPTH_UNIT], keypoints)).flatten(1)[:, None]

@@ -13,6 +13,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from hand3r_ros.device_constants import constant
 from hand3r_ros.network.scene.config import SceneConfig
 
 CAMERA_FEATURES = 5
@@ -62,7 +63,7 @@ class KnownCamera(nn.Module):
             focal = self.focal(summary[:, 0].to(self.focal.weight.dtype)).exp()
         focal = focal * reference_focal(image_size, self.field_of_view)
         height, width = image_size
-        centre = focal.new_tensor([(width - 1) / 2.0, (height - 1) / 2.0]).expand_as(focal)
+        centre = constant([(width - 1) / 2.0, (height - 1) / 2.0], focal).expand_as(focal)
         return torch.cat([focal, centre], dim=-1)
 
     def encode(self, intrinsics: Tensor | None, image_size: tuple[int, int], batch: int) -> Tensor:
@@ -73,7 +74,7 @@ class KnownCamera(nn.Module):
         else:
             height, width = image_size
             focal = (intrinsics[:, :2] / reference_focal(image_size, self.field_of_view)).log()
-            middle = intrinsics.new_tensor([(width - 1) / 2.0, (height - 1) / 2.0])
+            middle = constant([(width - 1) / 2.0, (height - 1) / 2.0], intrinsics)
             shift = (intrinsics[:, 2:] - middle) / max(image_size)
             features = torch.cat([torch.ones_like(focal[:, :1]), focal, shift], dim=-1).to(weight.dtype)
         return self.encoding(features)[:, None]
