@@ -111,7 +111,7 @@ class Hand3R(nn.Module):
             result = self.scene.step(state, frame, encoded.scene, dense=dense)
             fused = result.fused_prompts.flatten(0, 1)  # [0, D]
         else:
-            padded, slots = pad_prompts(prompts, boxes.batch_index, len(frame.image))
+            padded, slots = pad_prompts(prompts, boxes, len(frame.image))
             result = self.scene.step(state, frame, encoded.scene, padded, dense)
             fused = result.fused_prompts[boxes.batch_index, slots]  # [N, D]
         translation = self._translation(fused, encoded.hands, boxes, result.prediction.intrinsics)
@@ -160,11 +160,14 @@ class Hand3R(nn.Module):
             return place.corrected(found)
 
 
-def pad_prompts(prompts: Prompts, batch_index: Tensor, batch: int) -> tuple[PaddedPrompts, Tensor]:
-    """Sorts N prompts to their images [B, P, D], P the largest number of hands in one image.
+def pad_prompts(prompts: Prompts, boxes: HandBoxes, batch: int) -> tuple[PaddedPrompts, Tensor]:
+    """Sorts N prompts to their images [B, P, D], P the largest number of hands, or the number of places, in one image.
 
     Returns the padded prompts and the slot [N] of each hand in its image. Without padding there is no mask.
     """
+    if boxes.present is not None:
+        return _places(prompts, boxes.present, batch)
+    batch_index = boxes.batch_index
     member = torch.nn.functional.one_hot(batch_index, batch)  # [N, B]
     slots = (member.cumsum(0) - 1).gather(1, batch_index[:, None])[:, 0]
     counts = member.sum(0)
@@ -176,4 +179,14 @@ def pad_prompts(prompts: Prompts, batch_index: Tensor, batch: int) -> tuple[Padd
     valid = None
     if int(counts.min()) < width:
         valid = torch.arange(width, device=counts.device) < counts[:, None]
+    return PaddedPrompts(tokens, positions, valid), slots
+
+
+def _places(prompts: Prompts, present: Tensor, batch: int) -> tuple[PaddedPrompts, Tensor]:
+    """``pad_prompts`` where every image has the same number of places; asks the device for nothing."""
+    places = len(present) // batch
+    slots = torch.arange(places, device=present.device).repeat(batch)
+    tokens, positions, valid = (
+        values.unflatten(0, (batch, places)) for values in (prompts.tokens, prompts.positions, present)
+    )
     return PaddedPrompts(tokens, positions, valid), slots

@@ -45,6 +45,11 @@ def check_boxes(boxes: HandBoxes, batch: int, crop_size: int) -> None:
         found = tuple(getattr(boxes, name).shape)
         if found != shape:
             raise ValueError(f'HandBoxes.{name} must be {list(shape)} for {count} hands, got {list(found)}')
+    if boxes.present is not None and (tuple(boxes.present.shape) != (count,) or count % batch):
+        raise ValueError(
+            f'HandBoxes.present must be [{count}] with equally many places in each of {batch} images, '
+            f'got {list(boxes.present.shape)}'
+        )
     if count and boxes.batch_index.dtype != torch.int64:
         raise ValueError(f'HandBoxes.batch_index must be torch.int64, got {boxes.batch_index.dtype}')
     if count and boxes.is_right.dtype != torch.bool:

@@ -92,7 +92,8 @@ def _axis_weights(low: Tensor, high: Tensor, count: int, patch_size: int) -> Ten
     overlap = torch.minimum(high[:, None], starts + patch_size) - torch.maximum(low[:, None], starts)
     overlap = overlap.clamp(min=0.0)
     total = overlap.sum(-1, keepdim=True)
-    nearest = nn.functional.one_hot(_patch_index((low + high) / 2.0, count, patch_size), count).to(low.dtype)
+    middle = _patch_index((low + high) / 2.0, count, patch_size)
+    nearest = (middle[:, None] == torch.arange(count, device=low.device)).to(low.dtype)
     # Less than a thousandth of a pixel is rounding of a box that touches the border from outside.
     empty = total < 1e-3
     return torch.where(empty, nearest, overlap / torch.where(empty, torch.ones_like(total), total))

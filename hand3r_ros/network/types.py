@@ -48,6 +48,9 @@ class HandBoxes:
     boxes: Tensor  # [N, 4] x1, y1, x2, y2 in pixels of Frame.image, tight around the hand
     is_right: Tensor  # [N] bool
     batch_index: Tensor  # [N] int64, which image of the batch
+    # [N] bool, False for a place that is kept free and whose outputs mean nothing; then all images have equally many
+    # places, one image after the other, and no step depends on how many hands there are. None: all are hands
+    present: Tensor | None = None
 
     @classmethod
     def empty(cls, crop_size: int, device: torch.device | str = 'cpu') -> HandBoxes:

@@ -58,7 +58,7 @@ class TrainingConfig:
     threads: int = 1  # more threads than free cores make every step slower
     hold_data: bool = False  # keep the images of rendered data in the memory of `device` and make batches there
     # On CUDA: record a step once and replay it, which saves launching its kernels one by one. For stages whose steps
-    # all have the same shapes (scene, hand, detector); without effect on a CPU
+    # all have the same shapes (scene, hand, detector; fusion on rendered folders); on a CPU nothing is recorded
     cuda_graphs: bool = False
     workers: int = 0  # processes that make batches; 0: the training process makes them itself
     checkpoint_every: int = 200

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 STAGES = ('scene', 'hand', 'fusion', 'detector', 'fused_head')
 PRECISIONS = ('float32', 'tf32', 'bfloat16')
-RECORDABLE_STAGES = ('scene', 'hand', 'detector')  # whose steps all have the same shapes
+RECORDABLE_STAGES = ('scene', 'hand', 'fusion', 'detector')  # whose steps all have the same shapes
 LARGEST_SEED = 2**31
 
 _CHOICES = {'stage': STAGES, 'precision': PRECISIONS, 'pose_source': RECOMMENDABLE_POSE_SOURCES}

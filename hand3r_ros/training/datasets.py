@@ -104,6 +104,7 @@ class ClipDataset:
         every_row: bool = False,
         with_hands: bool = True,
         back_and_forth: bool = False,
+        fixed_places: bool = False,
     ) -> None:
         """Clips of ``data``.
 
@@ -114,6 +115,7 @@ class ClipDataset:
             every_row: a batch is one clip of every sequence, instead of clips of random sequences.
             with_hands: whether the time steps have hand crops; without them a batch is made faster.
             back_and_forth: clips longer than the sequences turn round at their ends, instead of being refused.
+            fixed_places: every image has a place for either hand, so that all batches have the same shapes.
 
         Raises:
             DataSetError: the sequences are shorter than a clip.
@@ -133,6 +135,7 @@ class ClipDataset:
         self.skipped = SkipLog()
         self._every_row = every_row
         self._with_hands = with_hands
+        self._fixed_places = fixed_places and with_hands
         self._sound = SoundRows(data, CLIP_ARRAYS, self.skipped)
         if not len(self.rows):
             raise ValueError(f'{data.directory} has no finished sequence: render it first')
@@ -207,7 +210,7 @@ class ClipDataset:
         arrays = self.data.arrays
         usable = arrays['hand_valid'][rows, frames] & (arrays['hand_visible'][rows, frames] >= self.smallest_visible)
         usable = usable & self._with_hands
-        batch, slot = np.nonzero(usable)
+        batch, slot = np.nonzero(np.ones_like(usable) if self._fixed_places else usable)
         where = (rows[batch], frames[batch], slot)
         stored = self.data.take('hand_crop', where).permute(0, 3, 1, 2).float() / 255.0
         border = (self.data.layout.stored_crop - self.data.layout.crop) // 2
@@ -217,6 +220,7 @@ class ClipDataset:
             torch.from_numpy(arrays['hand_box'][where]),
             torch.from_numpy(slot == 1),
             torch.from_numpy(batch.astype(np.int64)),
+            torch.from_numpy(usable[batch, slot]) if self._fixed_places else None,
         )
         return boxes, torch.from_numpy(arrays['hand_wrist'][where]), torch.from_numpy(arrays['hand_keypoints'][where])
 

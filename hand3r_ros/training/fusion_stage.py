@@ -65,12 +65,18 @@ class FusionObjective(nn.Module):
         keypoints = shape.keypoints + wrist[:, None]
         true_wrist = torch.cat([frame.hand_wrist for _, frame in pairs])
         true_keypoints = torch.cat([frame.hand_keypoints for _, frame in pairs])
+        present = torch.cat([_present(frame) for _, frame in pairs])
         return {
-            'translation': translation_loss(wrist, true_wrist),
-            'absolute': absolute_loss(keypoints, true_keypoints),
-            'image': image_loss(keypoints, true_keypoints),
-            'wrist_mm': (wrist - true_wrist).detach().norm(dim=-1).mean() * 1e3,
+            'translation': translation_loss(wrist, true_wrist, present),
+            'absolute': absolute_loss(keypoints, true_keypoints, present),
+            'image': image_loss(keypoints, true_keypoints, present),
+            'wrist_mm': absolute_loss(wrist[:, None], true_wrist[:, None], present).detach() * 1e3,
         }
+
+
+def _present(frame: ClipFrame) -> Tensor:
+    """[N] bool which hands of a time step are there."""
+    return torch.ones_like(frame.hands.is_right) if frame.hands.present is None else frame.hands.present
 
 
 def _placed(translation: Tensor | None) -> Tensor:

@@ -126,23 +126,25 @@ def reprojection_loss(predicted: Tensor, truth: Tensor) -> Tensor:
     return (predicted - truth).abs().mean()
 
 
-def translation_loss(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Paper eq. 8, root translation: mean distance [N, 3] plus the relative depth error.
+def translation_loss(predicted: Tensor, truth: Tensor, present: Tensor) -> Tensor:
+    """Paper eq. 8, root translation: mean distance [N, 3] plus the relative depth error, of hands that are there [N].
 
     The second term keeps near hands, whose errors are small in metres but large in the image, from being ignored.
     """
     distance = (predicted - truth).norm(dim=-1)
     depth = (predicted[:, 2] - truth[:, 2]).abs() / truth[:, 2].clamp(min=0.1)
-    return distance.mean() + 0.2 * depth.mean()
+    return _mean_where(present, distance + 0.2 * depth)
 
 
-def absolute_loss(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Paper eq. 8, absolute joints: mean distance of keypoints [N, 21, 3] in the camera frame."""
-    return (predicted - truth).norm(dim=-1).mean()
+def absolute_loss(predicted: Tensor, truth: Tensor, present: Tensor) -> Tensor:
+    """Paper eq. 8, absolute joints: mean distance of keypoints [N, 21, 3] in the camera frame of hands there [N]."""
+    return _mean_where(present, (predicted - truth).norm(dim=-1).mean(-1))
 
 
-def image_loss(predicted: Tensor, truth: Tensor) -> Tensor:
+def image_loss(predicted: Tensor, truth: Tensor, present: Tensor) -> Tensor:
     """Paper eq. 8, 2D: mean L1 distance of the projections of keypoints [N, 21, 3], in units of the focal length.
+
+    Of hands that are there [N].
 
     Needs no intrinsics: it compares viewing directions, which is what a projection shows.
     """
@@ -151,6 +153,6 @@ def image_loss(predicted: Tensor, truth: Tensor) -> Tensor:
     def projected(points: Tensor) -> Tensor:
         return points[..., :2] / points[..., 2:].clamp(min=nearest)
 
-    in_front = truth[..., 2] > nearest
+    in_front = (truth[..., 2] > nearest) & present[:, None]
     distance = (projected(predicted) - projected(truth)).abs().mean(-1)
     return _mean_where(in_front, distance)

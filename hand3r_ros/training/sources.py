@@ -114,13 +114,21 @@ def open_clips(config: TrainingConfig, with_hands: bool = True) -> ClipSource:
     """
     if is_stream(config.data):
         _refuse_back_and_forth(config, 'a stream draws clips of any length')
+        _refuse_places(config, with_hands)
         return StreamedClips(StreamedScenes.named_by(config), config.clip_frames)
     data_format = recognise(Path(config.data), ALL_FORMATS)
     if data_format is RENDERED:
         names = LARGE_ARRAYS if with_hands else ('image', 'depth')
         data = _rendered(config, names)
-        return ClipDataset(data, config.clip_frames, with_hands=with_hands, back_and_forth=config.back_and_forth)
+        return ClipDataset(
+            data,
+            config.clip_frames,
+            with_hands=with_hands,
+            back_and_forth=config.back_and_forth,
+            fixed_places=config.cuda_graphs,
+        )
     _refuse_back_and_forth(config, f'sequences of {data_format.name} are long')
+    _refuse_places(config, with_hands)
     sequences, skipped, _ = _annotated(config, data_format)
     return AnnotatedClipDataset(sequences, preset(config.preset), config.clip_frames, skipped)
 
@@ -156,6 +164,14 @@ def listed_skips(source: SkippingSource) -> Iterator[None]:
 def _refuse_back_and_forth(config: TrainingConfig, reason: str) -> None:
     if config.back_and_forth:
         raise DataSetError(f'back_and_forth is for folders of `hand3r render`; {config.data}: {reason}, leave it out')
+
+
+def _refuse_places(config: TrainingConfig, with_hands: bool) -> None:
+    if with_hands and config.cuda_graphs:
+        raise DataSetError(
+            f'cuda_graphs=true in stage {config.stage} is for folders of `hand3r render`, whose batches can all have '
+            f'the same shapes; leave it out for {config.data}'
+        )
 
 
 def _rendered(config: TrainingConfig, names: Collection[str]) -> RenderedData:

@@ -43,7 +43,8 @@ def hands(batch_index: list[int], seed: int = 5) -> HandBoxes:
 
 
 def chosen(boxes: HandBoxes, index: list[int], batch_index: list[int]) -> HandBoxes:
-    picked = {field.name: getattr(boxes, field.name)[index] for field in dataclasses.fields(boxes)}
+    names = ('crops', 'boxes', 'is_right', 'batch_index')
+    picked = {name: getattr(boxes, name)[index] for name in names}
     return HandBoxes(**(picked | {'batch_index': torch.tensor(batch_index)}))
 
 
@@ -155,14 +156,31 @@ def test_the_order_of_hands_does_not_matter() -> None:
 
 def test_prompts_are_sorted_to_their_images() -> None:
     prompts = Prompts(torch.arange(5.0)[:, None], torch.arange(10).reshape(5, 2))
-    padded, slots = pad_prompts(prompts, torch.tensor([2, 0, 2, 2, 0]), batch=3)
+    padded, slots = pad_prompts(prompts, hands([2, 0, 2, 2, 0]), batch=3)
     assert slots.tolist() == [0, 0, 1, 2, 1]
     assert padded.tokens[..., 0].tolist() == [[1.0, 4.0, 0.0], [0.0, 0.0, 0.0], [0.0, 2.0, 3.0]]
     assert padded.positions[0, :2].tolist() == [[2, 3], [8, 9]]
     assert padded.valid is not None
     assert padded.valid.tolist() == [[True, True, False], [False, False, False], [True, True, True]]
-    even, _ = pad_prompts(Prompts(prompts.tokens[:2], prompts.positions[:2]), torch.tensor([1, 0]), batch=2)
+    even, _ = pad_prompts(Prompts(prompts.tokens[:2], prompts.positions[:2]), hands([1, 0]), batch=2)
     assert even.valid is None
+
+
+def test_places_that_are_kept_free_change_nothing() -> None:
+    boxes = hands([0, 0, 1, 1, 2, 2])
+    present = torch.tensor([True, False, True, True, False, False])
+    frame = Frame(images(3))
+    _, expected = run(network(), [(frame, chosen(boxes, [0, 2, 3], [0, 1, 1]))])
+    _, found = run(network(), [(frame, dataclasses.replace(boxes, present=present))])
+    assert found.hands.translation is not None and expected.hands.translation is not None
+    torch.testing.assert_close(found.hands.translation[present], expected.hands.translation, atol=2e-5, rtol=2e-5)
+    torch.testing.assert_close(found.scene.points_self, expected.scene.points_self, atol=2e-5, rtol=2e-5)
+
+
+def test_places_must_be_the_same_number_in_every_image() -> None:
+    boxes = dataclasses.replace(hands([0, 0, 1]), present=torch.ones(3, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r'HandBoxes.present must be \[3\] with equally many'):
+        run(network(), [(Frame(images(2)), boxes)])
 
 
 def test_hands_enter_the_scene_only_with_fusion() -> None:

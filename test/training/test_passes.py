@@ -1,6 +1,7 @@
 """A recorded step does what a launched one does, and a step that can be recorded asks the device for nothing."""
 
 import copy
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -14,9 +15,11 @@ from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset, with_detection_head
 from hand3r_ros.network.rotations import matrix_from_rotation_6d
+from hand3r_ros.network.types import HandBoxes
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.datasets import HandBatch
 from hand3r_ros.training.detection_data import DetectionBatch
+from hand3r_ros.training.fusion_stage import FusionObjective
 from hand3r_ros.training.hand_stage import HandObjective, HandStep
 from hand3r_ros.training.keypoint_lessons import keypoint_lesson
 from hand3r_ros.training.loop import TrainingLoop
@@ -155,6 +158,24 @@ def test_a_hand_step_asks_the_device_for_nothing() -> None:
     )
     compute = LaunchedPass(HandObjective(stream, layer, config), CPU)
     assert asked(lambda: compute(HandStep(hands, lesson), None, 1.0)) == []
+
+
+def test_a_fusion_step_with_fixed_places_asks_the_device_for_nothing() -> None:
+    config = TrainingConfig('fusion').with_values({'cuda_graphs': True})
+    network = Hand3R(preset('tiny'))
+    side, frames = network.config.hand.crop_size, []
+    for frame in clip(2):
+        present = torch.tensor([True, False, True, True])
+        boxes = torch.tensor([[4.0, 4.0, 20.0, 20.0]]).repeat(4, 1) * present[:, None]
+        right, images = torch.tensor([False, True] * 2), torch.tensor([0, 0, 1, 1])
+        hands = HandBoxes(torch.randn(4, 3, side, side), boxes, right, images, present)
+        wrist = torch.rand(4, 3) + 0.5
+        frame = dataclasses.replace(
+            frame, hands=hands, hand_wrist=wrist, hand_keypoints=wrist[:, None].repeat(1, 21, 1)
+        )
+        frames.append(frame)
+    compute = LaunchedPass(FusionObjective(network, HandLayer(load_open_hand()), config), CPU)
+    assert asked(lambda: compute(frames, None, 1.0)) == []
 
 
 def test_asking_is_noticed() -> None:

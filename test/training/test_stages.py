@@ -5,12 +5,15 @@ import dataclasses
 import pytest
 import torch
 
+from hand3r_ros.hand_model.data import load_open_hand
+from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import WeightsError, load_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.datasets import ClipDataset
-from hand3r_ros.training.losses import absolute_loss, image_loss
+from hand3r_ros.training.fusion_stage import FusionObjective
+from hand3r_ros.training.losses import absolute_loss, image_loss, translation_loss
 from hand3r_ros.training.rendered_data import RenderedData, RenderedDataLayout
 from hand3r_ros.training.rendering import render_dataset
 from hand3r_ros.training.roll_out import roll_out
@@ -171,8 +174,39 @@ def test_bfloat16_runs_the_network_and_returns_float32(data, tmp_path):
 
 def test_placing_losses_are_metres_and_viewing_directions():
     truth = torch.tensor([[[0.0, 0.0, 1.0], [0.1, 0.0, 2.0]]])
-    assert float(absolute_loss(truth + torch.tensor([0.0, 0.0, 0.5]), truth)) == pytest.approx(0.5)
-    assert float(image_loss(truth * 2.0, truth)) == 0.0  # the same directions
-    assert float(image_loss(truth + torch.tensor([0.1, 0.0, 0.0]), truth)) == pytest.approx((0.1 + 0.05) / 4.0)
+    there = torch.tensor([True])
+    assert float(absolute_loss(truth + torch.tensor([0.0, 0.0, 0.5]), truth, there)) == pytest.approx(0.5)
+    assert float(translation_loss(truth[:, 1], truth[:, 1] + torch.tensor([0.0, 0.0, 0.5]), there)) == pytest.approx(
+        0.54
+    )
+    assert float(image_loss(truth * 2.0, truth, there)) == 0.0  # the same directions
+    shifted = truth + torch.tensor([0.1, 0.0, 0.0])
+    assert float(image_loss(shifted, truth, there)) == pytest.approx((0.1 + 0.05) / 4.0)
     behind = truth * torch.tensor([1.0, 1.0, -1.0])
-    assert float(image_loss(truth, behind)) == 0.0
+    assert float(image_loss(truth, behind, there)) == 0.0
+
+
+def test_hands_that_are_not_there_are_not_placed():
+    truth = torch.tensor([[[0.0, 0.0, 1.0]], [[0.0, 0.0, 0.0]]])
+    predicted = truth + torch.tensor([0.0, 0.3, 0.0])
+    one, both = torch.tensor([True, False]), torch.tensor([True, True])
+    assert float(absolute_loss(predicted, truth, one)) == pytest.approx(0.3)
+    assert float(image_loss(predicted, truth, one)) == pytest.approx(0.15)
+    assert float(translation_loss(predicted[:, 0], truth[:, 0], one)) == pytest.approx(0.3)
+    assert float(translation_loss(predicted[:, 0], truth[:, 0] * 2.0, both)) != pytest.approx(0.3)
+
+
+def test_fixed_places_give_the_losses_of_the_hands_alone(data, tmp_path):
+    torch.manual_seed(1)
+    network = Hand3R(preset('tiny')).eval()
+    config = settings('fusion', data, tmp_path)
+    losses, counts = [], []
+    for fixed in (False, True):
+        clips = ClipDataset(RenderedData.open(data), 2, fixed_places=fixed)
+        clip = clips.batch(3, torch.Generator().manual_seed(3))
+        counts.append([len(frame.hand_wrist) for frame in clip])
+        objective = FusionObjective(network, HandLayer(load_open_hand()), config)
+        losses.append({name: value.item() for name, value in objective(clip, None).losses.items()})
+    assert counts[1] == [6, 6] != counts[0]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4, abs=1e-6)
+    assert losses[0]['wrist_mm'] > 1.0

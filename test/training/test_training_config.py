@@ -57,7 +57,7 @@ def test_a_bad_override_is_named(override, message):
         (['train_backbone=false'], 'train_backbone=false needs start_from'),
         (['checkpoint_activations=true'], "checkpoint_activations does nothing in stage 'hand'"),
         (['stage=detector', 'checkpoint_activations=true'], "checkpoint_activations does nothing in stage 'detector'"),
-        (['stage=fusion', 'cuda_graphs=true'], "cuda_graphs=true is for stages scene, hand, detector.*'fusion' varies"),
+        (['stage=fused_head', 'cuda_graphs=true'], "cuda_graphs=true is for stages scene, .*'fused_head' varies"),
         (['stage=scene', 'cuda_graphs=true', 'truncate_frames=2'], r'cuda_graphs=true needs truncate_frames=0 \(got 2'),
     ],
 )
