@@ -45,6 +45,29 @@ class LaunchedPass:
         return Outcome(detached(losses), detached(memory))
 
 
+def record_cuda_graph(
+    compute: Computation, parameters: Sequence[nn.Parameter]
+) -> tuple[dict[str, Tensor], Callable[[], None]]:
+    """``Recorder`` for CUDA; the computation must not ask the GPU for any value, nor copy any from the host."""
+    beside = torch.cuda.Stream()
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(beside):
+        for _ in range(WARM_UP_PASSES):
+            _forget_gradients(parameters)
+            compute()
+    torch.cuda.current_stream().wait_stream(beside)
+    _forget_gradients(parameters)  # then the recording makes its own, in memory that stays where it is
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        losses = compute()
+    return losses, graph.replay
+
+
+def _forget_gradients(parameters: Sequence[nn.Parameter]) -> None:
+    for parameter in parameters:
+        parameter.grad = None
+
+
 @dataclass(frozen=True)
 class _Recording:
     inputs: list[Tensor]
@@ -65,13 +88,13 @@ class RecordedPass:
         objective: nn.Module,
         parameters: Sequence[nn.Parameter],
         device: torch.device,
-        record: Recorder | None = None,
+        record: Recorder = record_cuda_graph,
     ) -> None:
         self._launched = LaunchedPass(objective, device)
         self._objective = objective
         self._parameters = parameters
         self._device = device
-        self._record = record_cuda_graph if record is None else record
+        self._record = record
         self._recordings: dict[str, _Recording] = {}
 
     def __call__(self, segment: Any, memory: Any, share: float) -> Outcome:
@@ -99,26 +122,3 @@ class RecordedPass:
 
         losses, run = self._record(compute, self._parameters)
         return _Recording(tensors_of(own), losses, [parameter.grad for parameter in self._parameters], run)
-
-
-def record_cuda_graph(
-    compute: Computation, parameters: Sequence[nn.Parameter]
-) -> tuple[dict[str, Tensor], Callable[[], None]]:
-    """``Recorder`` for CUDA; the computation must not ask the GPU for any value, nor copy any from the host."""
-    beside = torch.cuda.Stream()
-    beside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(beside):
-        for _ in range(WARM_UP_PASSES):
-            _forget_gradients(parameters)
-            compute()
-    torch.cuda.current_stream().wait_stream(beside)
-    _forget_gradients(parameters)  # then the recording makes its own, in memory that stays where it is
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        losses = compute()
-    return losses, graph.replay
-
-
-def _forget_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    for parameter in parameters:
-        parameter.grad = None
