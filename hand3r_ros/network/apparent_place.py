@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hand3r_ros.network.hand.camera import full_image_translation, mirror_crop_camera
+from hand3r_ros.network.hand.camera import full_image_translation, mean_focal_length, mirror_crop_camera
 from hand3r_ros.network.hand.config import HandConfig
 from hand3r_ros.network.types import HandBoxes
 
@@ -62,7 +62,7 @@ def apparent_place(crop_camera: Tensor, hands: HandBoxes, intrinsics: Tensor, co
     own = intrinsics[hands.batch_index.long()]  # an empty list of hands may come without a type
     origin = full_image_translation(camera, center, side, own[:, :2], own[:, 2:])
     outwards = torch.where(hands.is_right, 1.0, -1.0).to(origin)
-    return ApparentPlace(origin, outwards, side / own[:, :2].prod(-1).sqrt() * origin[:, 2])
+    return ApparentPlace(origin, outwards, side / mean_focal_length(own[:, :2]) * origin[:, 2])
 
 
 def crop_numbers(crop_camera: Tensor, hands: HandBoxes, image_size: tuple[int, int], config: HandConfig) -> Tensor:

@@ -16,6 +16,7 @@ from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset, with_detection_head
 from hand3r_ros.network.rotations import matrix_from_rotation_6d
 from hand3r_ros.network.types import HandBoxes
+from hand3r_ros.training.clips import ClipFrame
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.datasets import HandBatch
 from hand3r_ros.training.detection_data import DetectionBatch
@@ -129,18 +130,39 @@ def test_a_told_and_a_hidden_camera_are_two_recordings() -> None:
     assert seen == [True, True, False, False, True, False]  # each recorded, then replayed
 
 
-def test_a_scene_step_asks_the_device_for_nothing() -> None:
-    config = TrainingConfig('scene').with_values({'weight_table': 1.0, 'weight_detection': 1.0, 'weight_focal': 0.2})
+ALL_LOSSES = {
+    'weight_depth': 1.0,
+    'weight_relative_depth': 1.0,
+    'weight_outlines': 1.0,
+    'weight_focal': 0.2,
+    'weight_detection': 1.0,
+}
+
+
+def with_places(frame: ClipFrame, told: bool) -> ClipFrame:
+    """A frame with a place for either hand in every image, one of them empty, and with hands to be found."""
+    side = preset('tiny').hand.crop_size
+    present = torch.tensor([True, False, True, True])
+    boxes = torch.tensor([[4.0, 4.0, 20.0, 20.0]]).repeat(4, 1) * present[:, None]
+    right, images = torch.tensor([False, True] * 2), torch.tensor([0, 0, 1, 1])
+    wrist = torch.rand(4, 3) + 0.5
+    found = present.view(2, 2)
+    return dataclasses.replace(
+        frame,
+        hands=HandBoxes(torch.randn(4, 3, side, side), boxes, right, images, present),
+        hand_wrist=wrist,
+        hand_keypoints=wrist[:, None].repeat(1, 21, 1),
+        detection=DetectionBatch(frame.image, boxes.view(2, 2, 4), found, ~found),
+        camera_told=told,
+    )
+
+
+@pytest.mark.parametrize('told', [True, False])
+def test_a_scene_step_asks_the_device_for_nothing(told) -> None:
+    config = TrainingConfig('scene').with_values({'weight_table': 1.0, **ALL_LOSSES})
     network = Hand3R(with_detection_head('tiny'))
     learner = SceneLearner(network)
-    frames = []
-    for frame in clip(2):
-        image = frame.image
-        boxes = torch.tensor([[4.0, 4.0, 20.0, 20.0]]).expand(len(image), 2, 4)
-        present = torch.ones(len(image), 2, dtype=torch.bool)
-        frame = copy.copy(frame)
-        object.__setattr__(frame, 'detection', DetectionBatch(image, boxes, present, ~present))
-        frames.append(frame)
+    frames = [with_places(frame, told) for frame in clip(2)]
     compute = LaunchedPass(SceneObjective(network, learner, config), CPU)
     assert asked(lambda: compute(frames, None, 1.0)) == []
 
@@ -160,20 +182,11 @@ def test_a_hand_step_asks_the_device_for_nothing() -> None:
     assert asked(lambda: compute(HandStep(hands, lesson), None, 1.0)) == []
 
 
-def test_a_fusion_step_with_fixed_places_asks_the_device_for_nothing() -> None:
-    config = TrainingConfig('fusion').with_values({'cuda_graphs': True})
-    network = Hand3R(preset('tiny'))
-    side, frames = network.config.hand.crop_size, []
-    for frame in clip(2):
-        present = torch.tensor([True, False, True, True])
-        boxes = torch.tensor([[4.0, 4.0, 20.0, 20.0]]).repeat(4, 1) * present[:, None]
-        right, images = torch.tensor([False, True] * 2), torch.tensor([0, 0, 1, 1])
-        hands = HandBoxes(torch.randn(4, 3, side, side), boxes, right, images, present)
-        wrist = torch.rand(4, 3) + 0.5
-        frame = dataclasses.replace(
-            frame, hands=hands, hand_wrist=wrist, hand_keypoints=wrist[:, None].repeat(1, 21, 1)
-        )
-        frames.append(frame)
+@pytest.mark.parametrize('told', [True, False])
+def test_a_fusion_step_with_fixed_places_asks_the_device_for_nothing(told) -> None:
+    config = TrainingConfig('fusion').with_values({'cuda_graphs': True, **ALL_LOSSES})
+    network = Hand3R(with_detection_head('tiny'))
+    frames = [with_places(frame, told) for frame in clip(2)]
     compute = LaunchedPass(FusionObjective(network, HandLayer(load_open_hand()), config), CPU)
     assert asked(lambda: compute(frames, None, 1.0)) == []
 

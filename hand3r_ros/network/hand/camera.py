@@ -62,11 +62,15 @@ def full_image_translation(
     """
     s, tx, ty = crop_camera.unbind(-1)
     scaled_size = size * s + _EPSILON
-    # With unequal focal lengths the square crop sees a hand through their geometric mean.
-    mean_focal = focal.prod(-1).sqrt()
-    depth = 2.0 * mean_focal / scaled_size
+    depth = 2.0 * mean_focal_length(focal) / scaled_size
     offset = (center - principal) / focal * depth[..., None]
     return torch.stack([tx + offset[..., 0], ty + offset[..., 1], depth], dim=-1)
+
+
+def mean_focal_length(focal: Tensor) -> Tensor:
+    """[...] geometric mean of [..., 2] fx, fy: with unequal ones, what a square crop sees a hand through."""
+    fx, fy = focal.unbind(-1)
+    return (fx * fy).sqrt()  # not prod(), whose gradient asks the device whether anything is zero
 
 
 def perspective_translation(points: Tensor, pixels: Tensor, focal: Tensor, principal: Tensor) -> Tensor:
