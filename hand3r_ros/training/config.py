@@ -158,6 +158,7 @@ class TrainingConfig:
 def _converted(name: str, value: Any, wanted: type) -> Any:
     """A value as the type of its field. YAML reads 1e-3 as text and 1 as an integer, both are fine for a number."""
     truths = {'true': True, 'false': False}
+    names = {bool: 'true or false', int: 'an integer', float: 'a number', str: 'text'}
     try:
         if wanted is bool:
             return value if isinstance(value, bool) else truths[str(value).lower()]
@@ -165,4 +166,4 @@ def _converted(name: str, value: Any, wanted: type) -> Any:
             raise ValueError
         return wanted(value)
     except (ValueError, TypeError, KeyError):
-        raise ValueError(f'{name} must be a {wanted.__name__}, got {value!r}') from None
+        raise ValueError(f'{name} must be {names[wanted]}, got {value!r}') from None

@@ -122,13 +122,20 @@ class TrainingLoop:
     def _restore(self, state: dict[str, Any]) -> None:
         try:
             self.stage.trained.load_state_dict(state['module'])
-            self.optimizer.load_state_dict(state['optimizer'])
+            self._restore_optimizer(state['optimizer'])
         except (RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f'{self.files.checkpoint} was written by a run of another size or version ({str(error)[:200]}): '
                 'choose another out= or remove it'
             ) from error
         self.step_index = int(state['step'])
+
+    def _restore_optimizer(self, state: dict[str, Any]) -> None:
+        """The moments of the checkpoint; learning rates and weight decay stay those of this run's configuration."""
+        configured = [(group['peak'], group['weight_decay']) for group in self.optimizer.param_groups]
+        self.optimizer.load_state_dict(state)
+        for group, (peak, decay) in zip(self.optimizer.param_groups, configured, strict=True):
+            group['peak'], group['weight_decay'] = peak, decay
 
     def _save(self) -> None:
         optimizer = self.optimizer.state_dict()

@@ -38,6 +38,21 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path):
     torch.testing.assert_close(resumed.trained.weight, whole.trained.weight, rtol=0.0, atol=0.0)
 
 
+def test_going_on_takes_the_new_learning_rate_and_weight_decay(tmp_path):
+    config = configuration(tmp_path)
+    TrainingLoop(config, sum_stage(config)).run()
+    other = dataclasses.replace(config, steps=25, weight_decay=0.5)
+    stage = sum_stage(other)
+    (group,) = stage.groups
+    slower = dataclasses.replace(group, learning_rate=group.learning_rate / 8)
+    loop = TrainingLoop(other, dataclasses.replace(stage, groups=[slower]))
+    loop.run()
+    (used,) = loop.optimizer.param_groups
+    assert loop.step_index == 25
+    assert (used['peak'], used['weight_decay']) == (slower.learning_rate, 0.5)
+    assert 0.0 < used['lr'] < slower.learning_rate
+
+
 def test_data_does_not_depend_on_the_number_of_workers(tmp_path):
     results = []
     for workers in (0, 2):

@@ -21,9 +21,9 @@ def test_overrides_are_typed():
     ('override', 'message'),
     [
         ('step_count=7', 'unknown step_count; the fields are:.*steps'),
-        ('steps=many', "steps must be a int, got 'many'"),
-        ('steps=1.5', 'steps must be a int'),
-        ('checkpoint_activations=perhaps', 'checkpoint_activations must be a bool'),
+        ('steps=many', "steps must be an integer, got 'many'"),
+        ('steps=1.5', 'steps must be an integer'),
+        ('checkpoint_activations=perhaps', 'checkpoint_activations must be true or false'),
         ('steps', "'steps' must be NAME=VALUE"),
         ('steps=0', 'steps must be at least 1'),
         ('learning_rate=-1', 'learning_rate must be positive'),
@@ -85,8 +85,8 @@ def test_a_file_may_leave_fields_out_and_write_numbers_as_people_do(tmp_path):
         ('just words', 'must hold NAME: VALUE lines'),
         ({'stage': 'hand'}, "for stage 'hand', not 'scene'"),
         ({'stepz': 3}, 'run.yaml: unknown stepz'),
-        ({'steps': 'many'}, 'run.yaml: steps must be a int'),
-        ({'steps': True}, 'steps must be a int'),
+        ({'steps': 'many'}, 'run.yaml: steps must be an integer'),
+        ({'steps': True}, 'steps must be an integer'),
         ('steps: 3\nbatch: 2\nsteps: 4\n', 'run.yaml: steps is given twice, again in line 3'),
     ],
 )
