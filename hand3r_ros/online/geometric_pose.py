@@ -1,10 +1,10 @@
 """Camera pose from feature tracks and the predicted pointmap (OpenCV).
 
 A keyframe gives corner features a place in the world: their position in its predicted pointmap, seen from its pose.
-Features are followed from frame to frame (``image_features``); the pose of a frame is the one under which they project
-to where they were found (PnP with RANSAC). Then their depths and the last poses are brought into agreement
-(``track_refinement``), because predicted depths are far less exact than tracks. Hands move by themselves and are
-masked. When too few features are left, the frame becomes the next keyframe.
+Features are followed from frame to frame (``image_features``, after a jump with the help of ``image_motion``); the pose
+of a frame is the one under which they project to where they were found (PnP with RANSAC). Then their depths and the
+last poses are brought into agreement (``track_refinement``), because predicted depths are far less exact than tracks.
+Hands move by themselves and are masked. When too few features are left, the frame becomes the next keyframe.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from hand3r_ros.geometry import Intrinsics, invert_transform, make_transform, tr
 from hand3r_ros.online.camera_pose import PoseEstimate, PoseMemory, PoseObservation, known_transform
 from hand3r_ros.online.config import GeometricPoseConfig
 from hand3r_ros.online.image_features import follow, new_features
+from hand3r_ros.online.image_motion import expected_places
 from hand3r_ros.online.mapping import depth_edges
 from hand3r_ros.online.track_refinement import (
     PastViews,
@@ -47,8 +48,15 @@ _DEPTH_STEP = 0.1
 _SCALE_MEMORY = 0.9
 _LARGEST_LOG_SCALE = 0.7
 
+_SURE_SHARE = 0.3
+"""Of the tracks: where fewer agree on a pose, some may have been mistaken for others that look alike nearby."""
+
 _FRAMES_BEFORE_ANCHORING = 15
 """Lost frames after which tracking starts anew from the last pose."""
+
+
+_Solution = tuple[Tracks, PastViews, FloatArray]
+"""Consistent tracks, views and ``T_camera_world``."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ class GeometricPose:
             self._start_keyframe(view)
             self._last_gray = view.gray
             return PoseEstimate(self._T_world_camera)
-        solved = self._solve(*self._follow(self._last_gray, view), view)
+        solved = self._solve_from(self._last_gray, view)
         if solved is None:
             return self._lost(view)
         self._tracks, self._views, T_camera_world = solved
@@ -153,9 +161,24 @@ class GeometricPose:
             camera = camera.resized(width, height)
         return _View(np.asarray(gray, np.uint8), camera, observation)
 
-    def _follow(self, last_gray: NDArray[np.uint8], view: _View) -> tuple[Tracks, PastViews]:
-        """The tracks that are found again in the new frame, off the hands."""
-        pixels, good = follow(last_gray, view.gray, self._tracks.pixels)
+    def _solve_from(self, last_gray: NDArray[np.uint8], view: _View) -> _Solution | None:
+        """From tracks that did not move far, as from one frame to the next; if few agree, also from anywhere."""
+        near = self._solve(*self._follow(last_gray, view), view)
+        if near is not None and len(near[0].pixels) >= _SURE_SHARE * len(self._tracks.pixels):
+            return near
+        found = [solution for solution in (near, self._solve_far(last_gray, view)) if solution is not None]
+        return max(found, key=lambda solution: len(solution[0].pixels), default=None)
+
+    def _solve_far(self, last_gray: NDArray[np.uint8], view: _View) -> _Solution | None:
+        """From tracks that may be anywhere: after dropped frames, a fast turn, or a time without a pose."""
+        places = expected_places(last_gray, view.gray, self._tracks.pixels)
+        return None if places is None else self._solve(*self._follow(last_gray, view, places), view)
+
+    def _follow(
+        self, last_gray: NDArray[np.uint8], view: _View, places: NDArray[np.float32] | None = None
+    ) -> tuple[Tracks, PastViews]:
+        """The tracks that are found again in the new frame, near the given places, off the hands."""
+        pixels, good = follow(last_gray, view.gray, self._tracks.pixels, places)
         good &= ~self._on_moving(view, pixels)
         return replace(self._tracks, pixels=pixels).only(good), self._views.only(good)
 
@@ -169,8 +192,8 @@ class GeometricPose:
         result[inside] = moving[row[inside], column[inside]]
         return result
 
-    def _solve(self, tracks: Tracks, views: PastViews, view: _View) -> tuple[Tracks, PastViews, FloatArray] | None:
-        """Consistent tracks, views and ``T_camera_world``; None when there is no pose that enough tracks agree on."""
+    def _solve(self, tracks: Tracks, views: PastViews, view: _View) -> _Solution | None:
+        """None when there is no pose that enough tracks agree on."""
         found = self._consensus(tracks, view)
         if found is None:
             return None

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 _LARGEST_RETURN_ERROR = 0.7
 """Pixels by which a feature may miss its start when it is tracked forth and back."""
 
+_LEVELS, _LEVELS_WITH_START = 4, 2
+"""Of the image pyramid: with a good start small images have nothing to add, and may lead away from it."""
+
 _GRID = (6, 8)
 """Rows and columns of cells over which features are spread."""
 
@@ -40,16 +43,21 @@ def new_features(gray: NDArray[np.uint8], taken: NDArray[np.float32], wanted: in
 
 
 def follow(
-    first: NDArray[np.uint8], second: NDArray[np.uint8], pixels: NDArray[np.float32]
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    pixels: NDArray[np.float32],
+    start: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Where pixels (N, 2) of the first image are in the second (N, 2), and which of them (N,) were surely found.
 
-    Pyramidal Lucas-Kanade, checked backwards.
+    Pyramidal Lucas-Kanade, checked backwards. The search begins at ``start`` (N, 2), else where the pixels were.
     """
     if not len(pixels):
         return pixels, np.zeros(0, bool)
-    moved, found = _flow(first, second, pixels)
-    back, returned = _flow(second, first, moved)
+    levels = _LEVELS if start is None else _LEVELS_WITH_START
+    start = pixels if start is None else start
+    moved, found = _flow(first, second, pixels, start, levels)
+    back, returned = _flow(second, first, moved, moved + (pixels - start), levels)
     good = found & returned & (np.linalg.norm(back - pixels, axis=1) < _LARGEST_RETURN_ERROR)
     limit = np.array([second.shape[1] - 1, second.shape[0] - 1])
     return moved, good & ((moved >= 0) & (moved <= limit)).all(axis=1)
@@ -64,11 +72,21 @@ def _cells(pixels: NDArray[np.float32], width: int, height: int) -> NDArray[np.i
 
 
 def _flow(
-    first: NDArray[np.uint8], second: NDArray[np.uint8], pixels: NDArray[np.float32]
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    pixels: NDArray[np.float32],
+    start: NDArray[np.float32],
+    levels: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Where pixels (N, 2) of the first image are in the second (N, 2), and which of them (N,) were found."""
-    guess = pixels.reshape(-1, 1, 2).copy()
+    guess = start.reshape(-1, 1, 2).copy()
     moved, found, _ = cv2.calcOpticalFlowPyrLK(
-        first, second, pixels.reshape(-1, 1, 2), guess, winSize=(21, 21), maxLevel=4
+        first,
+        second,
+        pixels.reshape(-1, 1, 2),
+        guess,
+        winSize=(21, 21),
+        maxLevel=levels,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
     return np.asarray(moved, np.float32).reshape(-1, 2), np.asarray(found).ravel() == 1

@@ -104,6 +104,16 @@ def test_geometric_poses_follow_the_camera_while_hands_move(moving_camera):
     assert {result.state for result in results} == {TrackingState.OK}
 
 
+def test_dropped_frames_do_not_lose_the_camera():
+    sequence = Sequence(9, SceneConfig(width=640, height=480, frames=31, fps=15.0, hands='both', camera='egocentric'))
+    frames = [sequence.frame(i) for i in range(0, len(sequence), 5)]  # up to 20 degrees from one to the next
+    results = play(make_reconstructor(pose_source='geometric'), frames)
+    metres, degrees = errors(results, frames)
+    assert {result.state for result in results} == {TrackingState.OK}
+    assert metres.max() < 0.08
+    assert degrees.max() < 5.0
+
+
 def blank(frame):
     return replace(frame, image=np.full_like(frame.image, 90))
 
