@@ -26,11 +26,13 @@ def evaluate_rendered(plan: Plan, processes: int = 1, outputs: Outputs | None = 
     """Runs the test set and returns the report; ``outputs`` says what is written.
 
     Raises:
-        OSError, RuntimeError: a result cannot be written; this is found out first.
+        OSError, RuntimeError, ValueError: a result cannot be written; this is found out first.
         WeightsError, HandModelMismatchError, DetectorUnavailableError: see ``jobs.SequenceJob``.
 
     """
     outputs = outputs or Outputs()
+    if outputs.plots is not None and not plan.rows:
+        raise ValueError('--plots shows the errors of hands, which --detection only does not measure')
     check_outputs(outputs)
     sha256 = file_sha256(plan.weights)
     measured = measure(plan, processes)
@@ -42,9 +44,11 @@ def reprint(path: Path, outputs: Outputs) -> str:
     """The report of an earlier evaluation, from its JSON.
 
     Raises:
-        OSError, ValueError: the file cannot be read or is something else.
+        OSError, ValueError: the file cannot be read or is something else, or there would have to be plots.
 
     """
+    if outputs.plots is not None:
+        raise ValueError(f'--plots shows single hands, which {path} does not hold: measure them, without --numbers')
     check_outputs(outputs)
     record = Record.load(path)
     return write_outputs(format_report(record), record, {}, outputs)

@@ -1,5 +1,7 @@
 """Aims say what was reached, and by which factor trivial predictors are beaten."""
 
+import re
+
 import pytest
 
 from hand3r_ros.cli import main
@@ -97,6 +99,16 @@ def test_the_command_prints_an_earlier_evaluation_and_fills_the_card(tmp_path, c
     assert not main(['evaluate', '--numbers', str(tmp_path / 'record.json'), '--card', str(tmp_path / 'card.md')])
     assert format_report(record) in capsys.readouterr().out
     assert measured_in((tmp_path / 'card.md').read_text()) == format_report(record)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [(['--numbers', 'record.json'], r'record\.json does not hold'), (['--detection', 'only'], '--detection only')],
+)
+def test_plots_of_what_was_not_measured_are_refused(tmp_path, capsys, options, message):
+    assert main(['evaluate', *options, '--plots', str(tmp_path / 'plots')])
+    assert re.search(f'--plots shows.*{message}', capsys.readouterr().err)
+    assert not (tmp_path / 'plots').exists()
 
 
 def test_another_file_is_refused(tmp_path):
