@@ -58,6 +58,7 @@ def test_things_that_move_otherwise_than_the_rest_are_found_too():
     pixels = np.array([[170.0, 190.0], [180.0, 185.0], [100.0, 60.0]], np.float32)
     places = expected_places(first, second, pixels)
     assert places is not None
+    assert np.abs(places - pixels - [[53.0, 0.0], [53.0, 0.0], [60.0, 0.0]]).max() < 3.0
     found, good = follow(first, second, pixels, places)
     assert good.all()
     assert np.allclose(found - pixels, [[53.0, 0.0], [53.0, 0.0], [60.0, 0.0]], atol=0.3)

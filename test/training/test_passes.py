@@ -1,6 +1,5 @@
 """A recorded step does what a launched one does, and a step that can be recorded asks the device for nothing."""
 
-import copy
 import dataclasses
 from collections.abc import Callable
 
@@ -119,8 +118,7 @@ def test_a_told_and_a_hidden_camera_are_two_recordings() -> None:
             return Outcome({'total': self.weight * frames[0].image.mean()})
 
     told = clip(1)
-    hidden = [copy.copy(told[0])]
-    object.__setattr__(hidden[0], 'camera_told', False)
+    hidden = [dataclasses.replace(told[0], camera_told=False)]
     one = Told()
     recorder = Replayed()
     recorded = RecordedPass(one, list(one.parameters()), CPU, recorder)
