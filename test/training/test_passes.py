@@ -1,5 +1,6 @@
 """A recorded step does what a launched one does, and a step that can be recorded asks the device for nothing."""
 
+import copy
 import dataclasses
 from collections.abc import Callable
 
