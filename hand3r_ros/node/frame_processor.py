@@ -16,9 +16,10 @@ from hand3r_msgs.msg import Hand3RStatus
 from hand3r_ros.node import messages
 from hand3r_ros.node.accounting import Accounting
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
+from hand3r_ros.node.image_correction import ImageCorrections
 from hand3r_ros.node.image_decoding import ImageDecodingError, RgbImage, decode_compressed_image, decode_image
 from hand3r_ros.node.inputs import Inputs
-from hand3r_ros.node.lens import Calibration, LensCorrection
+from hand3r_ros.node.lens import Calibration
 from hand3r_ros.node.outputs import Outputs
 from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict, stamp_nanoseconds
@@ -65,7 +66,7 @@ class FrameProcessor:
         self._stamps = StampGuard()
         self._session_id = reconstructor.session_id
         self._image_size: tuple[int, int] | None = None
-        self._lenses = LensCorrection()
+        self._corrections = ImageCorrections(parameters().mirrored_image)
         self._world_header = Header(frame_id=parameters().world_frame)
         self._map_changed = False
         self._map_published_at = -float('inf')
@@ -148,19 +149,15 @@ class FrameProcessor:
         self._check_stamp(stamp_ns, parameters)
         decode_seconds = time.monotonic() - began
         header = self._camera_header(message.header)
-        calibration = self._calibration(image, parameters)
-        undistorter = self._lenses.undistorter(calibration)
-        detections = self._detections(stamp_ns, parameters)
+        correction = self._corrections.of(self._calibration(image, parameters), image.shape[1])
         frame = CameraFrame(
-            image=image if undistorter is None else undistorter.image(image),
+            image=correction.image(image),
             stamp_ns=stamp_ns,
-            intrinsics=None if calibration is None else calibration.intrinsics,
-            detections=detections if undistorter is None or detections is None else undistorter.detections(detections),
+            intrinsics=correction.intrinsics,
+            detections=correction.detections(self._detections(stamp_ns, parameters)),
             T_world_camera=self._known_pose(header.frame_id, stamp_ns, parameters),
         )
-        result = self._reconstruct(frame)
-        if undistorter is not None:
-            result = undistorter.result_in_raw_image(result)
+        result = correction.result_as_published(self._reconstruct(frame))
         self._publish(result, header, parameters, decode_seconds)
 
     def _is_too_old(self, stamp_ns: int, parameters: NodeParameters) -> bool:

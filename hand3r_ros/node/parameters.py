@@ -171,6 +171,12 @@ class NodeParameters:
         'The image is rectified: take P of CameraInfo instead of K; otherwise its lens distortion is taken out',
         SETUP,
     )
+    mirrored_image: bool = parameter(
+        False,
+        'The image is mirrored left to right (selfie view): it and its calibration are turned round before anything '
+        'else, so that sides and the world are real; boxes, keypoints_2d and detections refer to the mirrored image',
+        SETUP,
+    )
     fallback_focal_px: float = parameter(
         0.0,
         'Focal length when there is no calibration, px of the image; 0: estimate it',

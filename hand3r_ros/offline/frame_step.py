@@ -11,7 +11,8 @@ from tf2_msgs.msg import TFMessage
 
 from hand3r_ros.geometry import Array
 from hand3r_ros.node import messages, messages_scene, topics
-from hand3r_ros.node.lens import Calibration, LensCorrection, Undistorter
+from hand3r_ros.node.image_correction import ImageCorrection, ImageCorrections
+from hand3r_ros.node.lens import Calibration
 from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.result_messages import Moment, ResultMessages
 from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict
@@ -32,7 +33,7 @@ TF_TOPIC = '/tf'
 class Step:
     """What came of one image."""
 
-    image: RgbImage  # without lens distortion, like everything here but the messages
+    image: RgbImage  # neither mirrored nor distorted, like everything here but the messages
     frame: CameraFrame
     result: FrameResult
     messages: list[tuple[str, Any]]  # full topic name and message, in the order in which they are written
@@ -60,7 +61,7 @@ class FrameStepper:
         self._namespace = f'/{node_name.strip("/")}'
         self._map_ns = round(map_seconds * NANOSECONDS)
         self._stamp_ns = 0
-        self._lenses = LensCorrection()
+        self._corrections = ImageCorrections(parameters.mirrored_image)
 
     @property
     def publishes_map(self) -> bool:
@@ -78,16 +79,15 @@ class FrameStepper:
         try:
             pixels = image.decode()
             self._check_stamp(image.stamp_ns)
-            calibration = self._calibration(image, pixels, tally)
-            undistorter = self._lenses.undistorter(calibration)
-            frame = self._camera_frame(image, pixels, calibration, undistorter, tally)
+            correction = self._corrections.of(self._calibration(image, pixels, tally), pixels.shape[1])
+            frame = self._camera_frame(image, pixels, correction, tally)
             decoded = time.monotonic()
             result = self.reconstructor.process(frame)
         except (UnusableImageError, _StampError, FrameRejected) as error:
             tally.skip(image.name, _CAUSES[type(error)], getattr(error, 'reason', str(error)))
             return None
         new_session = self.session_id != self.reconstructor.session_id
-        published = result if undistorter is None else undistorter.result_in_raw_image(result)
+        published = correction.result_as_published(result)
         found = list(self._messages(image, published, new_session, decoded - began, tally))
         return Step(frame.image, frame, result, found, new_session)
 
@@ -97,8 +97,8 @@ class FrameStepper:
             pixels = image.decode()
         except UnusableImageError:
             return None
-        undistorter = self._lenses.undistorter(self._calibration(image, pixels))
-        return CameraFrame(pixels if undistorter is None else undistorter.image(pixels), image.stamp_ns)
+        correction = self._corrections.of(self._calibration(image, pixels), pixels.shape[1])
+        return CameraFrame(correction.image(pixels), image.stamp_ns)
 
     def topology(self, stamp_ns: int) -> tuple[str, Any]:
         """The message that comes first."""
@@ -135,22 +135,13 @@ class FrameStepper:
             )
 
     def _camera_frame(
-        self,
-        image: InputImage,
-        pixels: RgbImage,
-        calibration: Calibration | None,
-        undistorter: Undistorter | None,
-        tally: Tally,
+        self, image: InputImage, pixels: RgbImage, correction: ImageCorrection, tally: Tally
     ) -> CameraFrame:
-        detections = self._detections(image, tally)
-        if undistorter is not None:
-            pixels = undistorter.image(pixels)
-            detections = None if detections is None else undistorter.detections(detections)
         return CameraFrame(
-            image=pixels,
+            image=correction.image(pixels),
             stamp_ns=image.stamp_ns,
-            intrinsics=None if calibration is None else calibration.intrinsics,
-            detections=detections,
+            intrinsics=correction.intrinsics,
+            detections=correction.detections(self._detections(image, tally)),
             T_world_camera=self._known_pose(image, tally),
         )
 

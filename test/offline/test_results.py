@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,9 +11,11 @@ import pytest
 from recordings import FIRST_NS, FRAME_NS, FRAMES, boxes, equal, read_bag, recording, stamp_ns, write_bag
 from rosbags.rosbag2 import Reader, StoragePlugin
 
+from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.node import messages, messages_hands, messages_scene
 from hand3r_ros.node.configuration import reconstructor_config
-from hand3r_ros.node.lens import LensDistortion, Undistorter
+from hand3r_ros.node.image_correction import mirrored_box, mirrored_calibration
+from hand3r_ros.node.lens import Calibration, LensDistortion, Undistorter
 from hand3r_ros.offline.command import run_offline
 from hand3r_ros.offline.inputs import Selection
 from hand3r_ros.offline.settings import node_parameters
@@ -176,3 +179,30 @@ def test_the_lens_of_a_calibration_file_is_taken_out(settings, rendered, tmp_pat
     corrected = np.abs(clouds['corrected'] - clouds['truth']).mean()
     ignored = np.abs(clouds['ignored'] - clouds['truth']).mean()
     assert corrected < 0.5 * ignored
+
+
+def test_a_mirrored_recording_gives_the_same_world_and_pixels_of_the_mirrored_images(settings, rendered, tmp_path):
+    def in_the_mirror(frame):
+        hands = tuple(
+            replace(hand, box=mirrored_box(hand.box, frame.image.shape[1]), side=HandSide(1 - hand.side))
+            for hand in frame.hands
+        )
+        camera = mirrored_calibration(Calibration(frame.intrinsics)).intrinsics
+        return replace(frame, image=np.ascontiguousarray(frame.image[:, ::-1]), intrinsics=camera, hands=hands)
+
+    straight = write_bag(tmp_path / 'straight', recording(rendered[:3]))
+    mirrored = write_bag(tmp_path / 'mirrored', recording([in_the_mirror(frame) for frame in rendered[:3]]))
+    first = settings(straight, detector=None, out=tmp_path / 'first.mcap')
+    second = settings(mirrored, detector=None, out=tmp_path / 'second.mcap', mirrored_image=True)
+    assert run_offline(first) == run_offline(second) == 0
+    expected, found = read_bag(first.out), read_bag(second.out)
+    width = rendered[0].image.shape[1]
+    for topic in ('/hand3r/camera_pose', '/hand3r/points'):
+        for (_, one), (_, other) in zip(expected[topic], found[topic], strict=True):
+            assert equal(one, other), topic
+    for (_, one), (_, other) in zip(expected['/hand3r/hands'], found['/hand3r/hands'], strict=True):
+        assert len(one.hands) == len(other.hands) > 0
+        for hand, same in zip(one.hands, other.hands, strict=True):
+            assert hand.side == same.side
+            assert equal(hand.vertices, same.vertices)
+            assert same.bbox == pytest.approx(mirrored_box(hand.bbox, width), abs=1e-3)
