@@ -3,6 +3,8 @@
 Arguments that are left empty keep the value of the parameter file; all parameters are explained in config/hand3r.yaml.
 """
 
+from pathlib import Path
+
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
@@ -62,6 +64,7 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='',
                 description='QoS of the image subscription: best_effort or reliable; empty: best_effort',
             ),
+            OpaqueFunction(function=expand_home),
             OpaqueFunction(function=hand3r_node),
             Node(
                 package='rviz2',
@@ -73,6 +76,13 @@ def generate_launch_description() -> LaunchDescription:
             ),
         ]
     )
+
+
+def expand_home(context: LaunchContext) -> None:
+    """A leading ~ in the names of files, which no shell expands in ``params_file:=~/my.yaml``."""
+    for name in ('params_file', 'rviz_config'):
+        given = context.launch_configurations[name]
+        context.launch_configurations[name] = str(Path(given).expanduser())
 
 
 def hand3r_node(context: LaunchContext) -> list[Node]:

@@ -20,6 +20,7 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from hand3r_ros.commands.base import path_argument  # noqa: E402
 from hand3r_ros.hand_model.building.model import build_open_hand  # noqa: E402
 from hand3r_ros.hand_model.data import OPEN_HAND_FILE  # noqa: E402
 
@@ -27,9 +28,11 @@ from hand3r_ros.hand_model.data import OPEN_HAND_FILE  # noqa: E402
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('source', type=Path, help='right.glb of the generic-hand profile')
-    parser.add_argument('--output', type=Path, default=OPEN_HAND_FILE, help='where to write the hand (%(default)s)')
-    parser.add_argument('--picture', type=Path, help='also draw the shipped hand in several poses to this PNG')
+    parser.add_argument('source', type=path_argument, help='right.glb of the generic-hand profile')
+    parser.add_argument(
+        '--output', type=path_argument, default=OPEN_HAND_FILE, help='where to write the hand (%(default)s)'
+    )
+    parser.add_argument('--picture', type=path_argument, help='also draw the shipped hand in several poses to this PNG')
     arguments = parser.parse_args()
     hand = build_open_hand(arguments.source)
     np.savez_compressed(arguments.output, **hand.arrays)

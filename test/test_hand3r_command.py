@@ -1,5 +1,7 @@
 """The hand3r command: what it accepts, and errors in one line."""
 
+from pathlib import Path
+
 import pytest
 
 from hand3r_ros.cli import main, parse
@@ -31,3 +33,35 @@ def test_an_error_of_the_user_is_one_line(capsys):
     assert main(['train', 'hand', 'stepz=3']) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith('hand3r train: unknown stepz')
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        'run ~/a.mp4 --out=~/o.mcap --picture=~/p.png --calibration=~/c.yaml --save-state=~/s --state=~/t',
+        'weights --weights-dir=~/w --mano-dir=~/m',
+        'convert --cut3r=~/c --hamer=~/h --mano=~/m --out=~/w',
+        'render ~/data',
+        'train scene --config=~/c.yaml --weights=~/w --output=~/o',
+        'evaluate --weights-dir=~/w --out=~/o --csv=~/c --plots=~/p --card=~/m --numbers=~/n --data=~/d --mano=~/m '
+        '--fused-head=~/f',
+        'benchmark --weights-dir=~/w --out=~/o',
+        'data check ~/d',
+    ],
+    ids=lambda text: text.split()[0],
+)
+def test_every_path_may_begin_with_the_home_folder(arguments, monkeypatch):
+    """A shell expands ``--out ~/w`` but not ``--out=~/w``."""
+    monkeypatch.setenv('HOME', '/home/somebody')
+    options = parse(arguments.split())
+    found = [value for value in vars(options).values() if isinstance(value, Path)]
+    assert len(found) == arguments.count('~')
+    assert all(path.parent == Path('/home/somebody') for path in found)
+
+
+@pytest.mark.parametrize('path', ['~nosuchuser/out.mcap', ''])
+def test_paths_that_cannot_be_meant_are_refused(path, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        parse(['run', 'a.mp4', f'--out={path}'])
+    said = capsys.readouterr().err
+    assert 'argument --out' in said and ('no user' in said or 'empty' in said)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
-from hand3r_ros.commands.base import Verbs
+from hand3r_ros.commands.base import Verbs, path_argument
 
 
 def add_parser(verbs: Verbs) -> None:
     """Declares the verb and its options."""
     parser = verbs.add_parser('benchmark', help='speed and memory of network, online pipeline and node messages')
     parser.add_argument('--preset', default='tiny', choices=('tiny', 'full'))
-    parser.add_argument('--weights-dir', type=Path)
+    parser.add_argument('--weights-dir', type=path_argument)
     parser.add_argument(
         '--random-weights',
         action='store_true',
@@ -24,7 +23,7 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument('--size', type=image_size, metavar='WxH', help='of the scene image; default 4:3')
     parser.add_argument('--no-original', action='store_true', help='leave out the published way of computing')
     parser.add_argument('--device', default='cpu', choices=('cpu', 'cuda'))
-    parser.add_argument('--out', type=Path, help='write the numbers as JSON')
+    parser.add_argument('--out', type=path_argument, help='write the numbers as JSON')
     parser.set_defaults(run=run)
 
 

@@ -7,16 +7,16 @@ import os
 import sys
 from pathlib import Path
 
-from hand3r_ros.commands.base import Verbs
+from hand3r_ros.commands.base import Verbs, path_argument
 
 
 def add_parser(verbs: Verbs) -> None:
     """Declares the verb and its options."""
     parser = verbs.add_parser('convert', help="make the weights of preset 'full' from the public checkpoints")
-    parser.add_argument('--cut3r', type=Path, required=True, help='cut3r_512_dpt_4_64.pth')
-    parser.add_argument('--hamer', type=Path, required=True, help='hamer.ckpt')
-    parser.add_argument('--mano', type=Path, help='MANO_RIGHT.pkl; a safe copy is written beside the weights')
-    parser.add_argument('--out', type=Path, help='folder of the weights (default: $HAND3R_WEIGHTS)')
+    parser.add_argument('--cut3r', type=path_argument, required=True, help='cut3r_512_dpt_4_64.pth')
+    parser.add_argument('--hamer', type=path_argument, required=True, help='hamer.ckpt')
+    parser.add_argument('--mano', type=path_argument, help='MANO_RIGHT.pkl; a safe copy is written beside the weights')
+    parser.add_argument('--out', type=path_argument, help='folder of the weights (default: $HAND3R_WEIGHTS)')
     parser.add_argument('--overwrite', action='store_true', help='replace weights that are there already')
     parser.add_argument(
         '--allow-unexpected', action='store_true', help='go on when a checkpoint has tensors that are not known here'
@@ -31,11 +31,12 @@ def run(options: argparse.Namespace) -> None:
     from hand3r_ros.checkpoints.errors import MisfitError
     from hand3r_ros.checkpoints.locations import WEIGHTS_VARIABLE
 
-    out = options.out or os.environ.get(WEIGHTS_VARIABLE)
-    if not out:
+    chosen = os.environ.get(WEIGHTS_VARIABLE)
+    out = options.out or (Path(chosen).expanduser() if chosen else None)
+    if out is None:
         raise ValueError(f'name the folder of the weights with --out, or in ${WEIGHTS_VARIABLE}')
     request = ConversionRequest(
-        options.cut3r, options.hamer, Path(out), options.mano, options.overwrite, options.allow_unexpected
+        options.cut3r, options.hamer, out, options.mano, options.overwrite, options.allow_unexpected
     )
     try:
         result = convert(request)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from hand3r_ros.commands.base import Verbs
+from hand3r_ros.commands.base import Verbs, path_argument
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -18,7 +17,7 @@ def add_parser(verbs: Verbs) -> None:
         description='Recognises rendered data, DexYCB and HOI4D. Exit code: 0 complete, 3 something is missing, '
         '4 something is corrupt, 1 not a data set.',
     )
-    check.add_argument('path', type=Path)
+    check.add_argument('path', type=path_argument)
     check.add_argument('--deep', action='store_true', help='decode every file instead of looking at names and sizes')
     check.add_argument('--all', action='store_true', help='list every defect instead of the first 20 of a kind')
     check.set_defaults(run=run)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hand3r_ros.commands.base import Verbs
+from hand3r_ros.commands.base import Verbs, path_argument
 
 if TYPE_CHECKING:
     from hand3r_ros.evaluation.outputs import Outputs
@@ -16,7 +15,7 @@ def add_parser(verbs: Verbs) -> None:
     """Declares the verb and its options."""
     parser = verbs.add_parser('evaluate', help='accuracy on rendered sequences that training never saw')
     parser.add_argument('--preset', default='tiny')
-    parser.add_argument('--weights-dir', type=Path)
+    parser.add_argument('--weights-dir', type=path_argument)
     parser.add_argument('--sequences', type=int, default=10, help='of the test split (default: 10; for the card: 50)')
     parser.add_argument('--frames', type=int, default=30, help='of every sequence (default: 30; for the card: 100)')
     parser.add_argument(
@@ -53,7 +52,7 @@ def _add_ablations(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         '--fused-head',
-        type=Path,
+        type=path_argument,
         metavar='FILE',
         help='also the MANO head on fused tokens from `hand3r train fused_head`',
     )
@@ -61,21 +60,26 @@ def _add_ablations(parser: argparse.ArgumentParser) -> None:
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('what is written')
-    group.add_argument('--out', type=Path, help='write the numbers as JSON')
-    group.add_argument('--csv', type=Path, help='write the table as CSV')
-    group.add_argument('--plots', type=Path, metavar='FOLDER', help='draw errors by occlusion, time, distance (PNG)')
-    group.add_argument('--tables', action='store_true', help="print the paper's tables with our row beside them")
-    group.add_argument('--card', type=Path, help='put the tables into this model card, between its marks')
+    group.add_argument('--out', type=path_argument, help='write the numbers as JSON')
+    group.add_argument('--csv', type=path_argument, help='write the table as CSV')
     group.add_argument(
-        '--numbers', type=Path, metavar='JSON', help='measure nothing: print, and write, what an earlier --out holds'
+        '--plots', type=path_argument, metavar='FOLDER', help='draw errors by occlusion, time, distance (PNG)'
+    )
+    group.add_argument('--tables', action='store_true', help="print the paper's tables with our row beside them")
+    group.add_argument('--card', type=path_argument, help='put the tables into this model card, between its marks')
+    group.add_argument(
+        '--numbers',
+        type=path_argument,
+        metavar='JSON',
+        help='measure nothing: print, and write, what an earlier --out holds',
     )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('public data sets')
-    group.add_argument('--data', type=Path, help='folder of DexYCB or HOI4D, instead of the rendered test set')
+    group.add_argument('--data', type=path_argument, help='folder of DexYCB or HOI4D, instead of the rendered test set')
     group.add_argument('--split', help="'s0/test', 's1/test', ... of DexYCB, 'test' or 'val' of HOI4D, or 'all'")
-    group.add_argument('--mano', type=Path, help='MANO_RIGHT.pkl or its folder; default: beside the weights')
+    group.add_argument('--mano', type=path_argument, help='MANO_RIGHT.pkl or its folder; default: beside the weights')
 
 
 def run(options: argparse.Namespace) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
-from hand3r_ros.commands.base import Verbs
+from hand3r_ros.commands.base import Verbs, path_argument
 
 
 def add_parser(verbs: Verbs) -> None:
     """Declares the verb and its options."""
     parser = verbs.add_parser('render', help='draw training data')
-    parser.add_argument('directory', type=Path)
+    parser.add_argument('directory', type=path_argument)
     parser.add_argument('--split', choices=['train', 'validation', 'test'], default='train')
     parser.add_argument('--sequences', type=int, default=2000)
     parser.add_argument('--frames', type=int, default=8)

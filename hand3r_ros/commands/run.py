@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from hand3r_ros.commands.base import Verbs
+from hand3r_ros.commands.base import Verbs, path_argument
 
 PARAMETER_OPTIONS = {
     'preset': 'size of the network: tiny or full',
@@ -34,16 +33,22 @@ def add_parser(verbs: Verbs) -> None:
         description='Reconstructs a video, a folder of images or a rosbag2 recording and writes what the node would '
         'publish into an MCAP file. A run that was stopped or killed goes on when the same command is given again.',
     )
-    parser.add_argument('input', type=Path, help='video, image, folder of images, rosbag2 folder, .mcap or .db3 file')
-    parser.add_argument('--out', type=Path, required=True, help='FILE.mcap; without suffix: a rosbag2 folder')
+    parser.add_argument(
+        'input', type=path_argument, help='video, image, folder of images, rosbag2 folder, .mcap or .db3 file'
+    )
+    parser.add_argument('--out', type=path_argument, required=True, help='FILE.mcap; without suffix: a rosbag2 folder')
     parser.add_argument('--overwrite', action='store_true', help='replace --out, forget an unfinished run')
     parser.add_argument('--view', action='store_true', help='live 3D view in the browser, on this machine only')
-    parser.add_argument('--picture', type=Path, metavar='PNG', help='write a picture of the best moment at the end')
+    parser.add_argument(
+        '--picture', type=path_argument, metavar='PNG', help='write a picture of the best moment at the end'
+    )
     _add_input_options(parser)
     _add_reconstruction_options(parser)
     output = parser.add_argument_group('output')
     output.add_argument('--node-name', default='hand3r', help='topics are /NAME/hands, ... (default %(default)s)')
-    output.add_argument('--save-state', type=Path, metavar='FILE', help='write the session at the end, as ~/save_state')
+    output.add_argument(
+        '--save-state', type=path_argument, metavar='FILE', help='write the session at the end, as ~/save_state'
+    )
     output.add_argument(
         '--map-every', type=float, default=5.0, metavar='S', help='seconds of the input between maps; 0: only the last'
     )
@@ -65,7 +70,7 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
         help="rate of a video or of images; default: the video's own times, nanoseconds or seconds in the names of "
         'images, else 5',
     )
-    group.add_argument('--calibration', type=Path, metavar='YAML', help='camera_info file of ROS')
+    group.add_argument('--calibration', type=path_argument, metavar='YAML', help='camera_info file of ROS')
     group.add_argument('--focal', type=float, metavar='PX', help='focal length of a camera without calibration')
     group.add_argument('--camera-frame', default='', help='frame of a camera that names none')
     group.add_argument('--topic', default='', help='image topic of a recording, raw or compressed')
@@ -78,7 +83,10 @@ def _add_reconstruction_options(parser: argparse.ArgumentParser) -> None:
     for name, text in PARAMETER_OPTIONS.items():
         group.add_argument(f'--{name.replace("_", "-")}', dest=f'parameter_{name}', metavar=name.upper(), help=text)
     group.add_argument(
-        '--state', metavar='FILE', help='go on from a saved session, in its world frame (parameter state_file)'
+        '--state',
+        type=path_argument,
+        metavar='FILE',
+        help='go on from a saved session, in its world frame (parameter state_file)',
     )
     group.add_argument(
         '-p',
@@ -106,13 +114,13 @@ def run(options: argparse.Namespace) -> None:
     given = {name: getattr(options, f'parameter_{name}') for name in PARAMETER_OPTIONS}
     assignments = [f'{name}:={value}' for name, value in given.items() if value is not None]
     if options.state is not None:
-        assignments.append(f'state_file:={Path(options.state).expanduser().resolve()}')
+        assignments.append(f'state_file:={options.state.resolve()}')
     if options.focal is not None:
         assignments.append(f'fallback_focal_px:={options.focal}')
     code = run_offline(
         RunSettings(
             input=options.input,
-            out=options.out.expanduser(),
+            out=options.out,
             values=parameter_values([*assignments, *options.parameter]),
             selection=Selection(options.start, options.end, options.stride),
             fps=options.fps,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from hand3r_ros.commands.base import Verbs
+from hand3r_ros.commands.base import Verbs, path_argument
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -17,16 +16,16 @@ def add_parser(verbs: Verbs) -> None:
     )
     parser.add_argument('stage', choices=['scene', 'hand', 'fusion', 'detector', 'fused_head'])
     parser.add_argument('overrides', nargs='*', metavar='NAME=VALUE', help='fields of TrainingConfig, after --config')
-    parser.add_argument('--config', type=Path, help='YAML file of fields of TrainingConfig')
+    parser.add_argument('--config', type=path_argument, help='YAML file of fields of TrainingConfig')
     parser.add_argument(
         '--weights',
-        type=Path,
+        type=path_argument,
         help='fusion: where to write the finished network (safetensors); detector: the file that gets the head; '
         'fused_head: the file whose tokens the head reads',
     )
     parser.add_argument(
         '--output',
-        type=Path,
+        type=path_argument,
         help='detector: write here instead of into --weights; fused_head: where to write the head',
     )
     parser.set_defaults(run=run)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from hand3r_ros.commands.base import Verbs
+from hand3r_ros.commands.base import Verbs, path_argument
 
 
 def add_parser(verbs: Verbs) -> None:
     """Declares the verb and its options."""
     parser = verbs.add_parser('weights', help='list the weights that are found, and where to get the missing ones')
-    parser.add_argument('--weights-dir', type=Path, help='look only here, not in $HAND3R_WEIGHTS and the package')
-    parser.add_argument('--mano-dir', type=Path, help='folder with MANO_RIGHT.pkl (default: beside the weights)')
+    parser.add_argument(
+        '--weights-dir', type=path_argument, help='look only here, not in $HAND3R_WEIGHTS and the package'
+    )
+    parser.add_argument(
+        '--mano-dir', type=path_argument, help='folder with MANO_RIGHT.pkl (default: beside the weights)'
+    )
     parser.set_defaults(run=run)
 
 

@@ -13,6 +13,9 @@ import yaml
 from hand3r_ros.hand_model.data import OPEN_HAND
 from hand3r_ros.training.config_checks import UniqueKeyLoader, check
 
+_PATHS = ('data', 'hand_model', 'out', 'start_from')
+"""Fields whose text may begin with ``~``."""
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -148,7 +151,9 @@ class TrainingConfig:
         types = {field.name: type(getattr(self, field.name)) for field in dataclasses.fields(self)}
         if unknown := [str(name) for name in values if name not in types]:
             raise ValueError(f'unknown {", ".join(unknown)}; the fields are: {", ".join(sorted(types))}')
-        return dataclasses.replace(self, **{name: _converted(name, v, types[name]) for name, v in values.items()})
+        converted = {name: _converted(name, value, types[name]) for name, value in values.items()}
+        homes = {n: str(Path(v).expanduser()) for n, v in converted.items() if n in _PATHS and v.startswith('~')}
+        return dataclasses.replace(self, **{**converted, **homes})
 
     def save(self, path: Path) -> None:
         """Writes the configuration as YAML, which ``load`` reads."""

@@ -215,6 +215,7 @@ def test_the_folder_may_come_from_the_environment(
     monkeypatch.delenv('HAND3R_WEIGHTS', raising=False)
     assert cli.main(arguments) == 1
     assert '--out' in capsys.readouterr().err
-    monkeypatch.setenv('HAND3R_WEIGHTS', str(tmp_path / 'mine'))
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('HAND3R_WEIGHTS', '~/mine')
     assert cli.main(arguments) == 0
     load_network(tmp_path / 'mine', 'full')

@@ -36,3 +36,9 @@ def test_wrong_options_are_named(arguments: list[str], said: str) -> None:
     ended = run(*arguments)
     assert ended.returncode == 1
     assert said in ended.stderr
+
+
+@pytest.mark.parametrize('argument', ['--video=~/clip.mp4', 'video:=~/clip.mp4'])
+def test_the_home_folder_is_found_where_no_shell_expands_it(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/nowhere')
+    assert '/nowhere/clip.mp4 does not exist' in run(argument).stderr

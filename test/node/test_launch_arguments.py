@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from launch import LaunchContext
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,3 +55,12 @@ def test_the_demo_follows_the_weights_and_the_node_its_parameter_file() -> None:
     assert defaults(launch_file('demo.launch.py').generate_launch_description())['pose_source'] == 'auto'
     arguments = defaults(launch_file('hand3r.launch.py').generate_launch_description())
     assert {arguments[name] for name in ('pose_source', 'translation', 'image_reliability')} == {''}
+
+
+def test_files_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/home/somebody')
+    context = LaunchContext()
+    context.launch_configurations.update(params_file='~/my.yaml', rviz_config='/etc/~x.rviz')
+    launch_file('hand3r.launch.py').expand_home(context)
+    assert context.launch_configurations['params_file'] == '/home/somebody/my.yaml'
+    assert context.launch_configurations['rviz_config'] == '/etc/~x.rviz'

@@ -93,3 +93,11 @@ def test_a_file_may_leave_fields_out_and_write_numbers_as_people_do(tmp_path):
 def test_a_bad_file_is_named(tmp_path, content, message):
     with pytest.raises(ValueError, match=message):
         TrainingConfig.load(written(tmp_path, content), 'scene')
+
+
+def test_paths_may_begin_with_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', '/home/somebody')
+    config = TrainingConfig.load(written(tmp_path, {'out': '~/runs', 'data': 'rendered://train'}), 'fusion')
+    config = config.with_overrides(['start_from=~/w/tiny.safetensors'])
+    assert (config.out, config.data) == ('/home/somebody/runs', 'rendered://train')
+    assert config.start_from == '/home/somebody/w/tiny.safetensors'
