@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hand3r_ros.node.names import shortened
+
 RgbImage = NDArray[np.uint8]
 MAX_PIXELS = 100_000_000
 
@@ -93,7 +95,7 @@ def decode_image(message: ImageLike) -> RgbImage:
     if layout is None:
         raise ImageDecodingError(
             'unknown encoding',
-            f"unknown encoding '{message.encoding}'; publish one of {', '.join(SUPPORTED_ENCODINGS)}",
+            f"unknown encoding '{shortened(message.encoding)}'; publish one of {', '.join(SUPPORTED_ENCODINGS)}",
         )
     pixels = _read_rows(message, layout)
     if layout.bits == 16:
@@ -123,7 +125,7 @@ def decode_compressed_image(message: CompressedImageLike) -> RgbImage:
             pixels = None
     if pixels is None:
         raise ImageDecodingError(
-            'undecodable', f"{data.size} bytes of format '{message.format}' do not decode as an image"
+            'undecodable', f"{data.size} bytes of format '{shortened(message.format)}' do not decode as an image"
         )
     _check_size(pixels.shape[1], pixels.shape[0])
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
