@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tf2_msgs.msg import TFMessage
 
 from hand3r_ros.geometry import Array
+from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages, messages_scene, topics
-from hand3r_ros.node.frames import camera_frame
+from hand3r_ros.node.configuration import decoding_options
 from hand3r_ros.node.image_correction import ImageCorrection, ImageCorrections
 from hand3r_ros.node.lens import Calibration
 from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
@@ -62,6 +63,7 @@ class FrameStepper:
         self._namespace = f'/{node_name.strip("/")}'
         self._map_ns = round(map_seconds * NANOSECONDS)
         self._stamp_ns = 0
+        self._decoder = ImageDecoder(decoding_options(parameters))
         self._corrections = ImageCorrections(parameters.mirrored_image)
 
     @property
@@ -78,9 +80,10 @@ class FrameStepper:
         began = time.monotonic()
         self._stamp_ns = image.stamp_ns
         try:
-            pixels = image.decode()
+            pixels = image.decode(self._decoder)
             self._check_stamp(image.stamp_ns)
-            image = self._in_usable_frame(image, tally)
+            if self._decoder.note:
+                tally.warn(self._decoder.note)
             correction = self._corrections.of(self._calibration(image, pixels, tally), pixels.shape[1])
             frame = self._camera_frame(image, pixels, correction, tally)
             decoded = time.monotonic()
@@ -96,7 +99,7 @@ class FrameStepper:
     def camera_frame(self, image: InputImage) -> CameraFrame | None:
         """The frame as a detector sees it, for an image that was processed before; None if it was skipped."""
         try:
-            pixels = image.decode()
+            pixels = image.decode(self._decoder)
         except UnusableImageError:
             return None
         correction = self._corrections.of(self._calibration(image, pixels), pixels.shape[1])
@@ -119,12 +122,14 @@ class FrameStepper:
     def remember(self, memory: RunMemory) -> None:
         """Adds what the next image depends on, apart from the reconstruction."""
         memory.stamps = self.stamps.memory()
+        memory.used_bits = self._decoder.used_bits.memory()
         memory.path, memory.markers_at = self.builder.memory()
         memory.map_due_ns, memory.session_id = self.map_due_ns, self.session_id
 
     def restore(self, memory: RunMemory) -> None:
         """Go on from there, after the reconstruction went on from its own file."""
         self.stamps.restore(*memory.stamps)
+        self._decoder.used_bits.restore(*memory.used_bits)
         self.builder.restore(memory.path, memory.markers_at)
         self.map_due_ns, self.session_id = memory.map_due_ns, memory.session_id
 
@@ -135,13 +140,6 @@ class FrameStepper:
             raise _StampError(
                 f'stamp {stamp_ns / NANOSECONDS:.3f} s is not after the last one, {last / NANOSECONDS:.3f} s'
             )
-
-    def _in_usable_frame(self, image: InputImage, tally: Tally) -> InputImage:
-        name, problem = camera_frame(image.frame_id, self._parameters.world_frame)
-        if problem is None:
-            return image
-        tally.warn(problem)
-        return replace(image, frame_id=name)
 
     def _camera_frame(
         self, image: InputImage, pixels: RgbImage, correction: ImageCorrection, tally: Tally

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.media import MediaError, image_files, open_video, read_image, video_rate
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.offline.errors import InputError, UnusableImageError
@@ -152,15 +153,15 @@ def stamp_of_name(stem: str) -> int | None:
     return None
 
 
-def _retrieve(capture: cv2.VideoCapture) -> RgbImage:
+def _retrieve(capture: cv2.VideoCapture, decoder: ImageDecoder | None = None) -> RgbImage:
     decoded, pixels = capture.retrieve()
     if not decoded or pixels is None:
         raise UnusableImageError('the frame cannot be decoded')
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _read(path: Path) -> RgbImage:
+def _read(path: Path, decoder: ImageDecoder | None = None) -> RgbImage:
     try:
-        return np.asarray(cv2.cvtColor(read_image(path), cv2.COLOR_BGR2RGB), np.uint8)
+        return np.asarray(cv2.cvtColor(read_image(path, decoder), cv2.COLOR_BGR2RGB), np.uint8)
     except MediaError as error:
-        raise UnusableImageError('not an image that OpenCV can read') from error
+        raise UnusableImageError(str(error)) from error

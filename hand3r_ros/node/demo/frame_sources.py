@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.imaging.decoder import DecodingOptions, ImageDecoder
+from hand3r_ros.imaging.limits import DEFAULT_MAX_PIXELS
 from hand3r_ros.media import IMAGE_SUFFIXES, MediaError, image_files, open_video, read_image, video_rate
 from hand3r_ros.online.results import HandResult
 
@@ -61,6 +63,7 @@ class RealImages:
     frames: int = 0  # at most; 0: all
     max_size: int = 0  # longer images are made smaller, px; 0: never
     camera: tuple[float, float, float, float] | None = None  # fx, fy, cx, cy, px of the file's images
+    max_pixels: int = DEFAULT_MAX_PIXELS  # image files that say they have more are refused
 
 
 class VideoSource:
@@ -101,7 +104,8 @@ class ImageSource:
     def __init__(self, paths: list[Path], options: RealImages) -> None:
         self._paths, self._options = paths, options
         self.fps = options.fps or 5.0
-        read_image(paths[0])
+        self._decoder = ImageDecoder(DecodingOptions(options.max_pixels))
+        read_image(paths[0], self._decoder)
 
     @property
     def description(self) -> str:
@@ -113,7 +117,7 @@ class ImageSource:
         """One after the other; one image alone is repeated as often as the options say."""
         paths = self._paths * max(self._options.frames, 1) if len(self._paths) == 1 else self._paths
         for path in paths[: self._options.frames or None]:
-            yield _source_frame(read_image(path), self._options)
+            yield _source_frame(read_image(path, self._decoder), self._options)
 
 
 def open_images(path: Path, options: RealImages) -> VideoSource | ImageSource:
