@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import datetime
 import os
 import pickle
 from pathlib import Path
@@ -48,7 +50,7 @@ def test_reads_the_layout_of_the_released_file(hand: dict, tmp_path: Path, monke
     assert_same(data, hand)
 
 
-@pytest.mark.parametrize('protocol', [0, 1, 2, 3, 4])
+@pytest.mark.parametrize('protocol', [0, 1, 2, 3, 4, 5])
 def test_reads_pickle_protocols(hand: dict, tmp_path: Path, protocol: int) -> None:
     assert_same(load_mano(write(tmp_path, pickle.dumps(hand, protocol=protocol))), hand)
 
@@ -58,6 +60,27 @@ def test_reads_sparse_regressors_of_the_installed_scipy(hand: dict, tmp_path: Pa
 
     content = {**hand, 'J_regressor': sparse.csc_matrix(hand['J_regressor'])}
     assert_same(load_mano(write(tmp_path, pickle.dumps(content, protocol=2))), hand)
+
+
+def test_reads_files_that_others_saved_again(hand: dict, tmp_path: Path) -> None:
+    from scipy import sparse
+
+    for protocol in (2, 4, 5):
+        again = collections.OrderedDict(
+            hand,
+            J_regressor=sparse.csr_matrix(hand['J_regressor']),
+            v_template=np.asfortranarray(hand['v_template']),
+            scale=np.float64(1.0),
+            saved=datetime.date(2026, 1, 2),
+        )
+        assert_same(load_mano(write(tmp_path, pickle.dumps(again, protocol=protocol))), hand)
+
+
+def test_arrays_that_contain_themselves_are_refused(tmp_path: Path) -> None:
+    # {'v_template': Ch whose x is itself}
+    program = b"}(S'v_template'\nc__builtin__\nobject\n0cchumpy.ch\nCh\n)\x81q\x01}S'x'\nh\x01sbu."
+    with pytest.raises(HandModelFileError, match='contain themselves'):
+        load_mano(write(tmp_path, program))
 
 
 def test_reads_column_major_and_big_endian_arrays(hand: dict, tmp_path: Path) -> None:
