@@ -7,6 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hand3r_ros.node.names import shortened
+
+LONGEST_MESSAGE = 500
+"""Characters of a rejection that are logged and kept: the last resort, names in it are shortened before."""
+MOST_SAID = 100
+"""Different messages that are logged once; those that go on beyond this are made by the input, not by a setting."""
+
 
 @dataclass(frozen=True)
 class Counters:
@@ -36,6 +43,7 @@ class Accounting:
         self._clock = clock
         self._lock = threading.Lock()
         self._last_logged: dict[tuple[str, str], float] = {}
+        self._said: set[tuple[str, str]] = set()
         self.clear()
 
     def clear(self) -> None:
@@ -44,6 +52,7 @@ class Accounting:
             self._counts = dict.fromkeys(('received', 'processed', 'dropped', 'too_old', 'without_detections'), 0)
             self._by_cause: dict[str, int] = {}
             self._last_error = ''
+            self._said.clear()
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to one of received, processed, dropped, too_old, without_detections."""
@@ -52,6 +61,7 @@ class Accounting:
 
     def reject(self, topic: str, cause: str, message: str) -> None:
         """Count unusable input and log it, unless the same cause on the same topic was logged a moment ago."""
+        message = shortened(message, LONGEST_MESSAGE)
         with self._lock:
             self._by_cause[cause] = self._by_cause.get(cause, 0) + 1
             self._last_error = f'{topic}: {message}'
@@ -65,6 +75,15 @@ class Accounting:
             if last is not None and now - last < self._period:
                 return
             self._last_logged[topic, cause] = now
+        self._warn(f'{topic}: {message}')
+
+    def warn_once(self, topic: str, message: str) -> None:
+        """Log, without counting, what stays as it is: the same message once until the node is configured again."""
+        message = shortened(message, LONGEST_MESSAGE)
+        with self._lock:
+            if (topic, message) in self._said or len(self._said) >= MOST_SAID:
+                return
+            self._said.add((topic, message))
         self._warn(f'{topic}: {message}')
 
     def counters(self) -> Counters:

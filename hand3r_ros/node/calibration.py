@@ -10,6 +10,7 @@ import numpy as np
 
 from hand3r_ros.geometry import Intrinsics
 from hand3r_ros.node.lens import COEFFICIENT_COUNTS, FISHEYE_MODEL, Calibration, LensDistortion
+from hand3r_ros.node.names import shortened
 
 
 class CalibrationError(ValueError):
@@ -38,7 +39,8 @@ def lens_from_camera_info(message: Any) -> LensDistortion | None:
     """
     model, coefficients = str(message.distortion_model), np.asarray(message.d, float)
     if not np.isfinite(coefficients).all():
-        raise CalibrationError('non-finite calibration', f'D holds values that are not finite: {coefficients.tolist()}')
+        values = shortened(str(coefficients.tolist()))
+        raise CalibrationError('non-finite calibration', f'D holds values that are not finite: {values}')
     # Zeros mean a pinhole camera in every model but this one, in which they mean a perfect fisheye lens.
     if not len(coefficients) or (model != FISHEYE_MODEL and not coefficients.any()):
         return None
@@ -46,7 +48,8 @@ def lens_from_camera_info(message: Any) -> LensDistortion | None:
     if counts is None:
         known = ', '.join(COEFFICIENT_COUNTS)
         raise CalibrationError(
-            'unknown distortion', f"distortion_model '{model}' is not one of {known}: rectify the image elsewhere"
+            'unknown distortion',
+            f"distortion_model '{shortened(model)}' is not one of {known}: rectify the image elsewhere",
         )
     if len(coefficients) not in counts:
         expected = ' or '.join(str(count) for count in counts)

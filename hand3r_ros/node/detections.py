@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hand3r_ros.hand_model.sides import HandSide
+from hand3r_ros.node.names import shortened
 from hand3r_ros.online.results import HandDetection
 
 _SIDES = {'left': HandSide.LEFT, 'right': HandSide.RIGHT}
@@ -37,7 +38,7 @@ def _hand_from_detection(detection: Any) -> HandDetection:
     best = max(detection.results, key=lambda result: result.hypothesis.score).hypothesis
     side = _SIDES.get(best.class_id.strip().lower())
     if side is None:
-        raise ValueError(f"class_id '{best.class_id}' is neither 'left' nor 'right'")
+        raise ValueError(f"class_id '{shortened(best.class_id)}' is neither 'left' nor 'right'")
     center, box = detection.bbox.center.position, detection.bbox
     half_width, half_height = box.size_x / 2.0, box.size_y / 2.0
     corners = np.array([center.x - half_width, center.y - half_height, center.x + half_width, center.y + half_height])

@@ -17,7 +17,7 @@ from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages
 from hand3r_ros.node.accounting import Accounting
 from hand3r_ros.node.configuration import decoding_options
-from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
+from hand3r_ros.node.frames import camera_frame
 from hand3r_ros.node.image_correction import ImageCorrections
 from hand3r_ros.node.image_decoding import ImageDecodingError, RgbImage, decode_message
 from hand3r_ros.node.inputs import Inputs
@@ -151,7 +151,7 @@ class FrameProcessor:
         image = self._decode(message, parameters)
         self._check_stamp(stamp_ns, parameters)
         decode_seconds = time.monotonic() - began
-        header = self._camera_header(message.header)
+        header = self._camera_header(message.header, parameters)
         correction = self._corrections.of(self._calibration(image, parameters), image.shape[1])
         frame = CameraFrame(
             image=correction.image(image),
@@ -190,15 +190,12 @@ class FrameProcessor:
         if verdict is StampVerdict.NEW_TIMELINE and self._inputs.transforms is not None:
             self._inputs.transforms.clear()  # the reconstruction begins a new session by itself
 
-    def _camera_header(self, header: Header) -> Header:
-        if header.frame_id:
+    def _camera_header(self, header: Header, parameters: NodeParameters) -> Header:
+        name, problem = camera_frame(header.frame_id, parameters.world_frame)
+        if problem is None:
             return header
-        self._accounting.warn(
-            self._inputs.image_topic,
-            'no frame_id',
-            f"header.frame_id is empty; taking '{FALLBACK_CAMERA_FRAME}' for the camera's optical frame",
-        )
-        return messages.header(header.stamp, FALLBACK_CAMERA_FRAME)
+        self._accounting.warn_once(self._inputs.image_topic, problem)
+        return messages.header(header.stamp, name)
 
     def _calibration(self, image: RgbImage, parameters: NodeParameters) -> Calibration | None:
         if not parameters.use_camera_info:

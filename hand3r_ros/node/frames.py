@@ -10,14 +10,34 @@ from std_msgs.msg import Header
 from hand3r_ros.geometry import Array, invert_transform
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.node import messages
+from hand3r_ros.node.names import frame_name, is_frame_name, shortened
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.online.results import FloatArray, FrameResult, HandResult, TrackingState
 
 FALLBACK_CAMERA_FRAME = 'hand3r_camera'
-"""Stands for the empty frame_id that some drivers publish."""
+"""Stands for the camera's optical frame where the header of its images names none that can be one."""
 
 BaseLookup = Callable[[str, str], Array]
 """Gives ``T_camera_base`` (4, 4) for the names of both frames; raises LookupError."""
+
+
+def camera_frame(frame_id: str, world_frame: str) -> tuple[str, str | None]:
+    """The camera's optical frame for the ``frame_id`` of an image, and what was wrong with that, None if nothing."""
+    name = frame_name(frame_id)
+    if not name:
+        return FALLBACK_CAMERA_FRAME, f"header.frame_id is empty; taking '{FALLBACK_CAMERA_FRAME}' for the camera"
+    if not is_frame_name(name):
+        return FALLBACK_CAMERA_FRAME, (
+            f"header.frame_id '{shortened(frame_id)}' cannot be a frame; taking '{FALLBACK_CAMERA_FRAME}'"
+        )
+    if name == world_frame:
+        return FALLBACK_CAMERA_FRAME, (
+            f"header.frame_id is '{shortened(name)}', which is the world_frame; taking '{FALLBACK_CAMERA_FRAME}' for "
+            'the camera: set frame_id in its driver, or another world_frame'
+        )
+    if name != frame_id:
+        return name, f"header.frame_id '{shortened(frame_id)}' has slashes that TF refuses; taking '{shortened(name)}'"
+    return name, None
 
 
 def is_placed(result: FrameResult) -> bool:

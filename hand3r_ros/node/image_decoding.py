@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.imaging.limits import ImageDecodingError, check_size
+from hand3r_ros.node.names import shortened
 
 __all__ = ['SUPPORTED_ENCODINGS', 'ImageDecodingError', 'RgbImage', 'decode_compressed_image', 'decode_image']
 
@@ -80,7 +81,6 @@ _LAYOUTS: dict[str, _Layout] = {
     'nv21': _Layout(1, cv2.COLOR_YUV2RGB_NV21, height_factor=1.5),
 }
 SUPPORTED_ENCODINGS: tuple[str, ...] = tuple(_LAYOUTS)
-_SHORT = 100  # characters
 
 
 def decode_message(message: Any, decoder: ImageDecoder | None = None) -> RgbImage:
@@ -100,7 +100,7 @@ def decode_image(message: ImageLike, decoder: ImageDecoder | None = None) -> Rgb
     if layout is None:
         raise ImageDecodingError(
             'unknown encoding',
-            f"unknown encoding '{_short(message.encoding)}'; publish one of {', '.join(SUPPORTED_ENCODINGS)}",
+            f"unknown encoding '{shortened(message.encoding)}'; publish one of {', '.join(SUPPORTED_ENCODINGS)}",
         )
     pixels = _read_rows(message, layout, decoder)
     if layout.conversion is None:
@@ -116,9 +116,9 @@ def decode_compressed_image(message: CompressedImageLike, decoder: ImageDecoder 
     """
     decoder = decoder or ImageDecoder()
     try:
-        pixels = decoder.encoded(_as_bytes(message.data), kind=message.format[:_SHORT])
+        pixels = decoder.encoded(_as_bytes(message.data), kind=shortened(message.format))
     except ImageDecodingError as error:
-        raise ImageDecodingError(error.cause, f"format '{_short(message.format)}': {error}") from error
+        raise ImageDecodingError(error.cause, f"format '{shortened(message.format)}': {error}") from error
     if pixels.ndim == 3:
         return _converted(pixels, cv2.COLOR_BGR2RGB, message.format)
     return _converted(pixels, _mosaic_conversion(message.format) or cv2.COLOR_GRAY2RGB, message.format)
@@ -140,16 +140,11 @@ def _converted(pixels: NDArray[np.uint8], conversion: int, encoding: str) -> Rgb
     try:
         return np.asarray(cv2.cvtColor(pixels, conversion), np.uint8)
     except cv2.error as error:
-        height, width = pixels.shape[:2]
+        rows, width = pixels.shape[:2]
         raise ImageDecodingError(
             'bad size',
-            f"{width}x{height} is not a size that encoding '{_short(encoding)}' can have ({error.err})",
+            f"{rows} rows of {width} px is not a size that encoding '{shortened(encoding)}' can have ({error.err})",
         ) from error
-
-
-def _short(text: str) -> str:
-    """Text from a message, cut where no name is that long."""
-    return text if len(text) <= _SHORT else f'{text[:_SHORT]}...'
 
 
 def _as_bytes(data: object) -> NDArray[np.uint8]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar, cast, get_origin, get_type_hints
+
+from hand3r_ros.node.names import shortened
 
 Value = bool | int | float | str | tuple[float, ...]
 Group = TypeVar('Group')
@@ -38,6 +40,7 @@ class ParameterSpec:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     length: int | None = None  # number of elements of a tuple
+    tidy: Callable[[Any], Value] | None = None  # how a value is taken that may be written in several ways
 
     def check(self, value: Any) -> Value:
         """Give ``value`` as the type of this parameter; raises :class:`ParameterError` when it cannot be."""
@@ -46,12 +49,12 @@ class ParameterSpec:
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not self.type:
-            raise ParameterError(f'{self.name}: {value!r} is not of type {self.type.__name__}')
+            raise ParameterError(f'{self.name}: {shortened(repr(value))} is not of type {self.type.__name__}')
         if self.choices and value not in self.choices:
-            raise ParameterError(f"{self.name}: '{value}' is not one of {', '.join(self.choices)}")
+            raise ParameterError(f"{self.name}: '{shortened(str(value))}' is not one of {', '.join(self.choices)}")
         if isinstance(value, int | float) and not isinstance(value, bool):
             self._check_range(value)
-        return cast(Value, value)
+        return cast(Value, value) if self.tidy is None else self.tidy(value)
 
     def _check_tuple(self, value: Any) -> tuple[float, ...]:
         numbers = tuple(float(number) for number in value)
@@ -77,6 +80,7 @@ def parameter(
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
     length: int | None = None,
+    tidy: Callable[[Any], Value] | None = None,
 ) -> Any:
     """A dataclass field that is a parameter of the node."""
     metadata = {
@@ -86,6 +90,7 @@ def parameter(
         'maximum': maximum,
         'choices': choices,
         'length': length,
+        'tidy': tidy,
     }
     return dataclasses.field(default=default, metadata=metadata)
 

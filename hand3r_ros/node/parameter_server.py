@@ -10,6 +10,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from hand3r_ros.node.names import shortened
 from hand3r_ros.node.parameter_fields import Changes, ParameterError, ParameterSpec, from_values, specs_of
 from hand3r_ros.node.parameters import NodeParameters
 
@@ -30,6 +31,7 @@ class ParameterServer:
         """Declare everything; ``changed`` gets each new snapshot (it may raise ValueError to refuse it)."""
         self._is_unconfigured = is_unconfigured
         self._changed = changed
+        self._logger = node.get_logger()
         self._specs = {spec.name: spec for spec in specs_of(NodeParameters)}
         self._values: dict[str, Any] = {name: spec.default for name, spec in self._specs.items()}
         self._problems: dict[str, str] = {}
@@ -80,7 +82,7 @@ class ParameterServer:
     def _take_start_up_values(self, values: dict[str, Any]) -> None:
         for name, value in values.items():
             try:
-                self._values[name] = self._specs[name].check(value)
+                self._values[name] = self._checked(name, value)
             except ParameterError as error:
                 self._problems[name] = str(error)
                 raise
@@ -89,12 +91,18 @@ class ParameterServer:
         for name in changes:
             if self._specs[name].changes is Changes.UNCONFIGURED and not self._is_unconfigured():
                 raise ParameterError(f'{name}: {Changes.UNCONFIGURED.value}')
-        values = {**self._values, **changes}
+        values = {**self._values, **{name: self._checked(name, value) for name, value in changes.items()}}
         snapshot = from_values(NodeParameters, values)
         self._changed(snapshot)
         self._values, self._snapshot = values, snapshot
         for name in changes:
             self._problems.pop(name, None)
+
+    def _checked(self, name: str, value: Any) -> Any:
+        checked = self._specs[name].check(value)
+        if isinstance(value, str) and checked != value:
+            self._logger.warning(f"parameter {name}: taking '{shortened(str(checked))}' for '{shortened(value)}'")
+        return checked
 
 
 def _descriptor(spec: ParameterSpec) -> ParameterDescriptor:

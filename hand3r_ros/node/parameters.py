@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hand3r_ros.imaging.limits import DEFAULT_MAX_PIXELS
+from hand3r_ros.node.names import frame_name
 from hand3r_ros.node.parameter_fields import Changes, ParameterError, parameter
 
 FIXED = Changes.NEVER
@@ -253,12 +254,13 @@ class NodeParameters:
     )
 
     world_frame: str = parameter(
-        'hand3r_world', 'Name of the world frame (not map or odom: it may drift and jump)', SETUP
+        'hand3r_world', 'Name of the world frame (not map or odom: it may drift and jump)', SETUP, tidy=frame_name
     )
     base_frame: str = parameter(
         '',
         'Publish the pose of this frame instead of the camera; its transform to the camera is looked up in TF',
         SETUP,
+        tidy=frame_name,
     )
     publish_tf: bool = parameter(True, 'Publish the camera pose as TF (never with pose_source tf)', SETUP)
     invert_tf: bool = parameter(False, 'Publish TF camera -> world, for cameras that already have a parent', SETUP)

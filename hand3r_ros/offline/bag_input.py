@@ -19,6 +19,7 @@ from hand3r_ros.node.detections import detections_from_message
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.node.image_decoding import ImageDecodingError, decode_message
 from hand3r_ros.node.messages import matrix_from_transform
+from hand3r_ros.node.names import frame_name, shortened
 from hand3r_ros.node.stamps import stamp_nanoseconds
 from hand3r_ros.offline.bag_topics import BagTopics
 from hand3r_ros.offline.errors import InputError, UnusableImageError
@@ -71,8 +72,7 @@ class BagInput:
             try:
                 message: Any = types.deserialize_cdr(data, connection.msgtype)
                 stamp = stamp_nanoseconds(message.header.stamp) or log_ns  # some drivers leave the stamp empty
-                frame_id = message.header.frame_id or FALLBACK_CAMERA_FRAME
-                yield InputImage(name, stamp, log_ns, frame_id, partial(_decode, message))
+                yield InputImage(name, stamp, log_ns, message.header.frame_id, partial(_decode, message))
             except Exception as error:  # rosbags raises whatever its generated code meets in damaged bytes
                 yield InputImage(name, log_ns, log_ns, FALLBACK_CAMERA_FRAME, partial(_fail, error))
 
@@ -158,9 +158,12 @@ class _Gathered:
 
     def on_transforms(self, log_ns: int, message: Any, static: bool) -> None:
         for item in message.transforms:
+            parent, child = frame_name(item.header.frame_id), frame_name(item.child_frame_id)
+            if not parent or not child or parent == child:
+                self.note(f"{'/tf_static' if static else '/tf'}: '{shortened(child)}' in '{shortened(parent)}' skipped")
+                continue
             stamp = stamp_nanoseconds(item.header.stamp)
-            matrix = matrix_from_transform(item.transform)
-            self._transforms.add(item.header.frame_id, item.child_frame_id, stamp, matrix, static)
+            self._transforms.add(parent, child, stamp, matrix_from_transform(item.transform), static)
 
     def companions(self, has_detections: bool, has_transforms: bool) -> Companions:
         return Companions(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tf2_msgs.msg import TFMessage
@@ -13,6 +13,7 @@ from hand3r_ros.geometry import Array
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages, messages_scene, topics
 from hand3r_ros.node.configuration import decoding_options
+from hand3r_ros.node.frames import camera_frame
 from hand3r_ros.node.image_correction import ImageCorrection, ImageCorrections
 from hand3r_ros.node.lens import Calibration
 from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
@@ -84,6 +85,7 @@ class FrameStepper:
             self._check_stamp(image.stamp_ns)
             if self._decoder.note:
                 tally.warn(self._decoder.note)
+            image = self._in_usable_frame(image, tally)
             correction = self._corrections.of(self._calibration(image, pixels, tally), pixels.shape[1])
             frame = self._camera_frame(image, pixels, correction, tally)
             decoded = time.monotonic()
@@ -140,6 +142,13 @@ class FrameStepper:
             raise _StampError(
                 f'stamp {stamp_ns / NANOSECONDS:.3f} s is not after the last one, {last / NANOSECONDS:.3f} s'
             )
+
+    def _in_usable_frame(self, image: InputImage, tally: Tally) -> InputImage:
+        name, problem = camera_frame(image.frame_id, self._parameters.world_frame)
+        if problem is None:
+            return image
+        tally.warn(problem)
+        return replace(image, frame_id=name)
 
     def _camera_frame(
         self, image: InputImage, pixels: RgbImage, correction: ImageCorrection, tally: Tally

@@ -23,6 +23,7 @@ from harness import (
     running_node,
 )
 from sensor_msgs.msg import CompressedImage
+from tf2_msgs.msg import TFMessage
 
 from hand3r_msgs.msg import Hand3RStatus, HandMeshArray
 from hand3r_ros.geometry import Intrinsics
@@ -40,7 +41,12 @@ def start(weights_dir: Path, **parameters: Any) -> dict[str, Any]:
 @pytest.fixture(scope='module')
 def raw_node(weights_dir: Path) -> Iterator[RunningNode]:
     with running_node(start(weights_dir), {'ROS_PYTHON_CHECK_FIELDS': '1'}) as running:
-        for topic, kind in {STATUS: Hand3RStatus, HANDS: HandMeshArray, '/diagnostics': DiagnosticArray}.items():
+        for topic, kind in {
+            STATUS: Hand3RStatus,
+            HANDS: HandMeshArray,
+            '/diagnostics': DiagnosticArray,
+            '/tf': TFMessage,
+        }.items():
             running.client.record(kind, topic)
         running.create_camera()
         running.wait_for_state('active')
@@ -186,13 +192,36 @@ def test_detections_that_mean_nothing_are_left_out(node: RunningNode) -> None:
     assert status.hands == 1
 
 
-def test_an_empty_frame_id_gets_a_name_and_a_warning(node: RunningNode) -> None:
-    stamp = node.next_stamp()
-    node.detections_publisher.publish(detections_message(stamp, {}))
-    header = messages.header(messages.time_from_nanoseconds(stamp), '')
-    node.image_publisher.publish(image_message(stamp, picture(), header=header))
-    assert node.client.message_at(STATUS, stamp).header.frame_id == 'hand3r_camera'
-    node.client.wait(lambda: any('frame_id is empty' in line for line in node.log()), 'a warning')
+@pytest.mark.parametrize(
+    ('frame_id', 'frame', 'warning'),
+    [
+        ('', 'hand3r_camera', 'frame_id is empty'),
+        ('//test//camera/', 'test/camera', 'has slashes that TF refuses'),
+        ('hand3r_world', 'hand3r_camera', 'is the world_frame'),
+        ('f' * 1_000_000, 'hand3r_camera', 'cannot be a frame'),
+    ],
+)
+def test_a_frame_id_that_tf_cannot_carry_is_mended(node: RunningNode, frame_id: str, frame: str, warning: str) -> None:
+    lines = len(node.log())
+    for _ in range(2):
+        stamp = node.next_stamp()
+        node.detections_publisher.publish(detections_message(stamp, {}))
+        header = messages.header(messages.time_from_nanoseconds(stamp), frame_id)
+        node.image_publisher.publish(image_message(stamp, picture(), header=header))
+        assert node.client.message_at(STATUS, stamp).header.frame_id == frame
+        (transform,) = node.client.message_at('/tf', stamp).transforms
+        assert (transform.header.frame_id, transform.child_frame_id) == ('hand3r_world', frame)
+    node.client.wait(lambda: any(warning in line for line in node.log()[lines:]), 'a warning')
+    assert len([line for line in node.log()[lines:] if warning in line]) == 1
+    assert all(len(line) < 600 for line in node.log()[lines:])
+
+
+def test_a_name_of_a_megabyte_is_not_repeated(node: RunningNode) -> None:
+    before = newest_status(node)
+    node.image_publisher.publish(image_message(node.next_stamp(), picture(), encoding='e' * 1_000_000))
+    node.client.wait(lambda: newest_status(node).frames_rejected == before.frames_rejected + 1, 'a rejection')
+    error = newest_status(node).last_error
+    assert "unknown encoding 'eee" in error and '(1000000 characters)' in error and len(error) < 600
 
 
 def test_a_flood_of_bad_images_is_one_log_line(node: RunningNode) -> None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from geometry_msgs.msg import PoseStamped
-from recordings import FRAMES, read_bag, recording, write_bag
+from recordings import FRAMES, read_bag, recording, transform, write_bag
 
 from hand3r_ros.cli import main
 from hand3r_ros.offline import parts
@@ -221,6 +221,21 @@ def test_stamps_that_stand_still_are_skipped(settings, tmp_path, capsys, rendere
     again = (image[0], image[1] + 1000, image[2])
     run_offline(settings(write_bag(tmp_path / 'bag', [*messages[:3], again, *messages[3:]]), detector=None))
     assert 'stamp not increasing 1' in capsys.readouterr().out
+
+
+def test_frames_with_slashes_are_named_as_tf_names_them(settings, tmp_path, capsys, rendered):
+    messages = recording(rendered[:2])
+    for topic, _, message in messages:
+        if topic == '/cam/image_raw':
+            message.header.frame_id = '//cam//optical/'
+    static = transform(0, '/base', '/cam/optical', np.eye(4))
+    path = write_bag(tmp_path / 'bag', [('/tf_static', messages[0][1], static), *messages])
+    run = settings(path, detector=None, base_frame='/base')
+    assert run_offline(run) == 0
+    found = read_bag(run.out)
+    assert found['/hand3r/points'][0][1].header.frame_id == 'cam/optical'
+    assert {t.child_frame_id for _, m in found['/tf'] for t in m.transforms} == {'base'}
+    assert "header.frame_id '//cam//optical/' has slashes" in capsys.readouterr().out
 
 
 def test_videos_keep_their_own_times_and_rate(tmp_path):
