@@ -93,7 +93,6 @@ def attacks(victim: Path) -> list[Malicious]:
         Malicious(subprocess.Popen, ['touch', str(victim)]),
         Malicious(np.load, str(victim)),
         Malicious(shutil.rmtree, str(victim)),
-        Malicious(torch.nn.Module.load_state_dict, str(victim)),
     ]
 
 
