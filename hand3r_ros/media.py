@@ -1,4 +1,4 @@
-"""Videos and image files: which there are, in what order, and how they are opened. No ROS."""
+"""Image files: which there are, in what order, and how they are read. No ROS."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hand3r_ros.imaging.decoder import ImageDecoder
-from hand3r_ros.imaging.limits import ImageDecodingError
-
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff')
-MAX_BYTES_PER_PIXEL = 32
-"""Of image files: four colours in text, with spaces."""
-FALLBACK_RATE = 30.0
-"""Hz, of videos that do not say theirs."""
 
 
 class MediaError(ValueError):
@@ -31,44 +24,12 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(found, key=_natural_order)
 
 
-def read_image(path: Path, decoder: ImageDecoder | None = None) -> NDArray[np.uint8]:
-    """(H, W, 3) BGR, as OpenCV keeps images, upright; raises MediaError when the file is no image that can be used.
-
-    ``decoder`` is that of all images of a stream; without one, the image is taken for itself.
-    """
-    decoder = decoder or ImageDecoder()
-    try:
-        if path.stat().st_size > MAX_BYTES_PER_PIXEL * decoder.options.max_pixels:
-            raise MediaError(f'{path} is larger than any image of max_image_pixels ({decoder.options.max_pixels})')
-        content = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise MediaError(f'{path} cannot be read: {error.strerror}') from error
-    try:
-        pixels = decoder.encoded(content, upright=True)
-    except ImageDecodingError as error:
-        raise MediaError(f'{path}: {error}') from error
-    return pixels if pixels.ndim == 3 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), np.uint8)
-
-
-def open_video(path: Path) -> cv2.VideoCapture:
-    """The opened video; the caller releases it. Raises MediaError when it cannot be opened."""
-    capture = cv2.VideoCapture(str(path))
-    if not capture.isOpened():
-        raise MediaError(f'{path} cannot be opened as a video: give a file that OpenCV opens (mp4, avi, mkv)')
-    return capture
-
-
-def video_rate(path: Path) -> float:
-    """Frames per second of a video that has at least one readable frame; raises MediaError otherwise."""
-    capture = open_video(path)
-    try:
-        rate = float(capture.get(cv2.CAP_PROP_FPS))
-        readable, _ = capture.read()
-    finally:
-        capture.release()
-    if not readable:
-        raise MediaError(f'{path} has no frame that can be read: give a video that OpenCV opens (mp4, avi, mkv)')
-    return rate if 0.5 < rate < 1000.0 else FALLBACK_RATE
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """(H, W, 3) BGR, as OpenCV keeps images; raises MediaError when the file is no image."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise MediaError(f'{path} is not an image that OpenCV can read')
+    return np.asarray(pixels, np.uint8)
 
 
 def _natural_order(path: Path) -> list[tuple[int, str]]:

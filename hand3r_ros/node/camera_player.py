@@ -43,13 +43,7 @@ def open_source(parameters: PlayerParameters) -> FrameSource:
     """The source the parameters ask for; raises SourceError when it cannot be had."""
     if parameters.source:
         camera = parameters.intrinsics if any(parameters.intrinsics) else None
-        options = RealImages(
-            parameters.fps,
-            parameters.frames,
-            parameters.max_size,
-            camera,  # type: ignore[arg-type]
-            parameters.max_image_pixels,
-        )
+        options = RealImages(parameters.fps, parameters.frames, parameters.max_size, camera)  # type: ignore[arg-type]
         return open_images(Path(parameters.source), options)
     # Rendering needs numba and a hand model: neither is loaded for a video.
     from hand3r_ros.node.demo.rendered_source import RenderedSource
@@ -132,17 +126,17 @@ class CameraPlayer(Node):
         super().__init__('camera_player')
         self.parameters = declare_parameters(self, PlayerParameters)
         self.done: Future = Future()
-        source: FrameSource = open_source(self.parameters)
-        self._read_ahead = ReadAhead(source.frames, self.parameters.read_ahead, self.parameters.loop)
+        self._source: FrameSource = open_source(self.parameters)
+        self._read_ahead = ReadAhead(self._source.frames, self.parameters.read_ahead, self.parameters.loop)
         self._topics = PlayerTopics(self, self.parameters, has_truth=not self.parameters.source)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._finished = self.create_publisher(UInt32, '~/finished', latched)
-        self._rate = source.fps
+        self._rate = self._source.fps
         self._played, self._late = 0, 0
         self._began_waiting: float | None = None
         self._began_delay: float | None = None
         self._timer = self.create_timer(POLL_SECONDS, self._wait)
-        self.get_logger().info(f'camera player: {source.description}')
+        self.get_logger().info(f'camera player: {self._source.description}')
 
     def finish(self) -> int:
         """All is said already."""
@@ -151,6 +145,8 @@ class CameraPlayer(Node):
     def close(self) -> None:
         """Stop the thread that prepares frames."""
         self._read_ahead.close()
+        for fault in self._source.faults:
+            self.get_logger().warning(fault)
 
     def _seconds(self) -> float:
         return float(self.get_clock().now().nanoseconds) * 1e-9

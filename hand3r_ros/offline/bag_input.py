@@ -13,11 +13,10 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node.calibration import CalibrationError, calibration_from_camera_info
 from hand3r_ros.node.detections import detections_from_message
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
-from hand3r_ros.node.image_decoding import ImageDecodingError, decode_message
+from hand3r_ros.node.image_decoding import ImageDecodingError, decode_compressed_image, decode_image
 from hand3r_ros.node.messages import matrix_from_transform
 from hand3r_ros.node.names import frame_name, shortened
 from hand3r_ros.node.stamps import stamp_nanoseconds
@@ -75,6 +74,10 @@ class BagInput:
                 yield InputImage(name, stamp, log_ns, message.header.frame_id, partial(_decode, message))
             except Exception as error:  # rosbags raises whatever its generated code meets in damaged bytes
                 yield InputImage(name, log_ns, log_ns, FALLBACK_CAMERA_FRAME, partial(_fail, error))
+
+    def faults(self) -> tuple[str, ...]:
+        """None: a recording that cannot be read on ends the run."""
+        return ()
 
     def companions(self) -> Companions:
         """Reads calibration, detections and transforms at once: they are small."""
@@ -196,12 +199,12 @@ def _types_of(connection: Connection) -> Typestore:
     return store
 
 
-def _decode(message: Any, decoder: ImageDecoder | None = None) -> RgbImage:
+def _decode(message: Any) -> RgbImage:
     try:
-        return decode_message(message, decoder)
+        return decode_image(message) if hasattr(message, 'encoding') else decode_compressed_image(message)
     except ImageDecodingError as error:
         raise UnusableImageError(str(error)) from error
 
 
-def _fail(error: Exception, decoder: ImageDecoder | None = None) -> RgbImage:
+def _fail(error: Exception) -> RgbImage:
     raise UnusableImageError(f'the message cannot be decoded: {error}')

@@ -15,7 +15,6 @@ class RunMemory:
     last_log_ns: int = 0
     last_stamp_ns: int = 0  # of the last processed image
     stamps: tuple[int | None, int | None] = (None, None)  # see ``StampGuard.memory``
-    used_bits: tuple[int, str, int] = (0, '', 0)  # see ``UsedBits.memory``
     path: list[list[float]] = field(default_factory=list)  # see ``ResultMessages.memory``
     markers_at: float = 0.0
     map_due_ns: int = 0
@@ -28,6 +27,4 @@ class RunMemory:
         memory = cls(**{**values, 'tally': Tally(**values['tally'])})  # type: ignore[arg-type]
         first, second = memory.stamps
         memory.stamps = (first, second)
-        detected, kind, outgrown_by = memory.used_bits
-        memory.used_bits = (detected, kind, outgrown_by)
         return memory

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node.lens import Calibration
 from hand3r_ros.offline.transforms import TransformHistory
 from hand3r_ros.online.results import HandDetection
 
 RgbImage = NDArray[np.uint8]
-
-
-class DecodeImage(Protocol):
-    """Decodes one image of the input."""
-
-    def __call__(self, decoder: ImageDecoder | None = None) -> RgbImage:
-        """(H, W, 3) RGB, with the decoder of all images of the run, or for itself; raises UnusableImageError."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +24,8 @@ class InputImage:
     stamp_ns: int  # when it was taken
     log_ns: int  # when it was recorded; results are stored under this time
     frame_id: str  # the camera's optical frame
-    decode: DecodeImage
-    """Only valid until the next image is asked for."""
+    decode: Callable[[], RgbImage]
+    """(H, W, 3) RGB; raises UnusableImageError. Only valid until the next image is asked for."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +76,10 @@ class Input(Protocol):
 
     def companions(self) -> Companions:
         """Reads everything beside the images."""
+        ...
+
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the input as a whole, as far as its images were read: one line each."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import PoseStamped
 from recordings import FRAMES, read_bag, recording, transform, write_bag
+from video_files import damage, write_video
 
 from hand3r_ros.cli import main
 from hand3r_ros.offline import parts
@@ -60,6 +62,19 @@ def test_an_image_that_is_damaged_is_skipped_counted_and_listed(settings, images
     assert len(found['/hand3r/hands']) == 3
     assert found['/hand3r/status'][-1][1].frames_rejected == 1
     assert damaged.name in found['/hand3r/status'][-1][1].last_error
+
+
+def test_a_damaged_video_is_gone_through_to_its_end_and_gives_exit_code_1(settings, tmp_path, capsys):
+    path = damage(write_video(tmp_path / 'clip.mp4', busy=True), 0.4, 0.5)
+    run = settings(path, Selection(start=0.3, end=2.0, stride=2), map__publish=False, points__publish=False)
+    assert run_offline(run) == 1
+    said = capsys.readouterr()
+    lost = int(re.search(r'video .*clip\.mp4: (\d+) of 30 images are missing or cannot be decoded', said.err)[1])
+    skipped = int(re.search(r'skipped (\d+): cannot be decoded', said.out)[1])
+    assert lost > 1 and lost // 2 <= skipped <= lost // 2 + 1
+    found = read_bag(run.out)['/hand3r/status']
+    assert len(found) == 12 - skipped
+    assert found[-1][1].frames_rejected == skipped and 'the video is damaged here' in found[-1][1].last_error
 
 
 def test_images_that_are_all_unusable_end_the_run_without_a_result(settings, tmp_path):

@@ -1,1 +1,0 @@
-"""Images as cameras and files bring them: bounded in size, decoded, brought to 8 bits. No ROS."""
