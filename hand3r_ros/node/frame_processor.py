@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from rclpy.clock import Clock
 from std_msgs.msg import Header
 
 from hand3r_msgs.msg import Hand3RStatus
+from hand3r_ros.files import FilePlace
 from hand3r_ros.node import messages
 from hand3r_ros.node.accounting import Accounting
 from hand3r_ros.node.frames import camera_frame
@@ -109,14 +109,14 @@ class FrameProcessor:
             self._outputs.publish_status(self.status())
             return self._session_id
 
-    def save_state(self, path: Path) -> Session:
+    def save_state(self, place: FilePlace) -> Session:
         """Write the session to a file and give it; raises OSError."""
-        return self._reconstructor.save_state(path)
+        return self._reconstructor.save_state(place)
 
-    def load_state(self, path: Path) -> Session:
+    def load_state(self, place: FilePlace) -> Session:
         """Go on from a saved session, which is given back; raises ``StateFileError``, nothing has changed then."""
         with self._lock:
-            session = self._reconstructor.load_state(path)
+            session = self._reconstructor.load_state(place)
             self._stamps.forget()
             self._image_size = None
             self._note_session()
