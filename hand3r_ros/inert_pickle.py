@@ -22,7 +22,7 @@ the file tried; safety does not depend on it.
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -69,6 +69,39 @@ class Call:
 
 
 Permit = Callable[[Global], None]
+
+_ORDERED = frozenset(('OrderedDict', 'defaultdict', 'Counter'))
+_RECONSTRUCTORS = frozenset((('copyreg', '_reconstructor'), ('copy_reg', '_reconstructor')))
+
+
+def mapping_of(value: Any) -> Mapping[Any, Any] | None:
+    """The entries of a dictionary, or of a record of a class derived from one, in every way they are pickled.
+
+    None where the value is something else; a record of an unknown class counts once it has entries.
+    """
+    if isinstance(value, dict):
+        return value
+    if not (isinstance(value, Call) and isinstance(value.function, Global)):
+        return None
+    if value.entries:
+        return value.entries
+    function, arguments = value.function, value.arguments
+    if (function.module, function.name) in _RECONSTRUCTORS:  # protocols 0 and 1: class, base, content of the base
+        return arguments[2] if len(arguments) == 3 and isinstance(arguments[2], dict) else None
+    if function.name not in _ORDERED:
+        return None
+    if len(arguments) == 1 and isinstance(arguments[0], list):  # Python 2: pairs
+        return _of_pairs(arguments[0])
+    return value.entries
+
+
+def _of_pairs(pairs: list[Any]) -> dict[Any, Any] | None:
+    entries: dict[Any, Any] = {}
+    for pair in pairs:
+        if not (isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], Scalar)):
+            return None
+        entries[pair[0]] = pair[1]
+    return entries
 
 
 def read_pickle(program: bytes, permit: Permit | None = None) -> Any:

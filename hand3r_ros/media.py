@@ -9,7 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hand3r_ros.imaging.decoder import ImageDecoder
+from hand3r_ros.imaging.limits import ImageDecodingError
+
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff')
+MAX_BYTES_PER_PIXEL = 32
+"""Of image files: four colours in text, with spaces."""
 
 
 class MediaError(ValueError):
@@ -24,12 +29,23 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(found, key=_natural_order)
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """(H, W, 3) BGR, as OpenCV keeps images; raises MediaError when the file is no image."""
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise MediaError(f'{path} is not an image that OpenCV can read')
-    return np.asarray(pixels, np.uint8)
+def read_image(path: Path, decoder: ImageDecoder | None = None) -> NDArray[np.uint8]:
+    """(H, W, 3) BGR, as OpenCV keeps images, upright; raises MediaError when the file is no image that can be used.
+
+    ``decoder`` is that of all images of a stream; without one, the image is taken for itself.
+    """
+    decoder = decoder or ImageDecoder()
+    try:
+        if path.stat().st_size > MAX_BYTES_PER_PIXEL * decoder.options.max_pixels:
+            raise MediaError(f'{path} is larger than any image of max_image_pixels ({decoder.options.max_pixels})')
+        content = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise MediaError(f'{path} cannot be read: {error.strerror}') from error
+    try:
+        pixels = decoder.encoded(content, upright=True)
+    except ImageDecodingError as error:
+        raise MediaError(f'{path}: {error}') from error
+    return pixels if pixels.ndim == 3 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), np.uint8)
 
 
 def _natural_order(path: Path) -> list[tuple[int, str]]:

@@ -15,6 +15,7 @@ from hand3r_ros.network.hand import key_map as hand_keys
 from hand3r_ros.network.hand.stream import HandStream
 from hand3r_ros.network.scene import key_map as scene_keys
 from hand3r_ros.network.scene.stream import SceneStream
+from hand3r_ros.network.wrapped_names import unwrapped_names
 
 Shape = tuple[int, ...]
 FLOATING = frozenset(('float64', 'float32', 'float16', 'bfloat16'))
@@ -36,8 +37,12 @@ class Layout:
     """Second name of a tied tensor to its first."""
     ignored: frozenset[str] = frozenset()
     """Known and not needed; may be absent."""
-    droppable_prefix: str = ''
-    """May stand in front of every name."""
+    ignored_prefixes: tuple[str, ...] = ()
+    """Of names that are not needed either."""
+
+    def ignores(self, name: str) -> bool:
+        """Whether a tensor is known and not needed."""
+        return name in self.ignored or name.startswith(self.ignored_prefixes)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ def scene_layout(config: Hand3RConfig) -> Layout:
         own = {name: tuple(tensor.shape) for name, tensor in SceneStream(config.scene).state_dict().items()}
     shapes = {theirs: own[ours] for theirs, ours in keys.parameters.items()}
     shapes |= {second: shapes[first] for second, first in keys.duplicates.items()}
-    return Layout(CUT3R, 'scene.', keys.parameters, shapes, keys.duplicates, keys.unused, scene_keys.PARALLEL_PREFIX)
+    return Layout(CUT3R, 'scene.', keys.parameters, shapes, keys.duplicates, keys.unused)
 
 
 def hand_layout(config: Hand3RConfig) -> Layout:
@@ -89,27 +94,28 @@ def hand_layout(config: Hand3RConfig) -> Layout:
     with torch.device('meta'):
         own = {name: tuple(tensor.shape) for name, tensor in HandStream(config.hand).state_dict().items()}
     shapes = {theirs: own[ours] for theirs, ours in parameters.items()}
-    return Layout(HAMER, 'hand.', parameters, shapes, ignored=hand_keys.IGNORED_NAMES)
+    ignored = (hand_keys.IGNORED_NAMES, hand_keys.IGNORED_PREFIXES)
+    return Layout(HAMER, 'hand.', parameters, shapes, {}, *ignored)
 
 
 def fit(tensors: Mapping[str, StoredTensor], layout: Layout) -> Fit:
     """Sorts the tensors of a checkpoint."""
-    if layout.droppable_prefix and all(name.startswith(layout.droppable_prefix) for name in tensors):
-        tensors = {name.removeprefix(layout.droppable_prefix): tensor for name, tensor in tensors.items()}
+    bare = unwrapped_names(tensors)
+    tensors = {bare[name]: tensor for name, tensor in tensors.items()}
     available = dict(tensors)
     tied: list[tuple[str, StoredTensor, StoredTensor]] = []
     for second, first in layout.duplicates.items():
         if second in tensors and available.setdefault(first, tensors[second]) != tensors[second]:
             tied.append((second, tensors[second], available[first]))
-    known = layout.shapes.keys() | layout.ignored
+    ignored = {name for name in tensors if layout.ignores(name)}
     return Fit(
         chosen={
             layout.prefix + ours: available[theirs] for theirs, ours in layout.parameters.items() if theirs in available
         },
         tied=tuple(tied),
-        ignored=tuple(sorted(tensors.keys() & layout.ignored)),
+        ignored=tuple(sorted(ignored)),
         missing=tuple(sorted(layout.parameters.keys() - available.keys())),
-        unexpected=tuple(sorted(tensors.keys() - known)),
+        unexpected=tuple(sorted(tensors.keys() - layout.shapes.keys() - ignored)),
         misshapen=tuple(_misshapen(tensors, layout)),
         family=family_of(tensors),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from hand3r_ros.checkpoints.errors import CheckpointError
 
 _LEGACY_TORCH = b'\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.'  # the magic number that older torch versions pickle first
+_PICKLE_PROTOCOLS = (b'\x02', b'\x03', b'\x04', b'\x05')
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b'\x1f\x8b', 'a gzip archive: unpack it (tar -xzf) and give the checkpoint inside'),
     (b'BZh', 'a bzip2 archive: unpack it first'),
@@ -70,7 +71,7 @@ def _kind(head: bytes, size: int) -> str:
         return 'a tar archive: unpack it (tar -xf) and give the checkpoint inside'
     if _is_safetensors(head, size):
         return 'a safetensors file: only the original checkpoints are converted'
-    if head[:1] == b'\x80' and 2 <= head[1] <= 5:
+    if head[:1] == b'\x80' and head[1:2] in _PICKLE_PROTOCOLS:
         return 'a bare pickle, no torch checkpoint'
     return _text_kind(head)
 

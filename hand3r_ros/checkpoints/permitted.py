@@ -3,8 +3,8 @@
 The reader executes nothing whatever a pickle names (``hand3r_ros.inert_pickle``). This list is for the user: a file
 that names ``os.system`` was made to attack whoever loads it in the ordinary way, and should not pass as a checkpoint.
 Settings objects of the known training codes are allowed and ignored. Names of other packages are ignored too, but
-reported: nobody can know everything a training code stores beside its parameters. Names of Python itself, torch and
-numpy are complete here, so any other of those is refused.
+reported: nobody can know everything a training code stores beside its parameters. Of Python itself and numpy the names
+of plain data pass (``hand3r_ros.plain_names``), of torch those of its own files; any other of those is refused.
 """
 
 from __future__ import annotations
@@ -14,25 +14,15 @@ import sys
 from typing import Final
 
 from hand3r_ros.inert_pickle import Global, PickleProgramError
+from hand3r_ros.plain_names import describes_plain_data
 
-_BUILTIN_TYPES = frozenset(
-    ('bool', 'bytearray', 'bytes', 'complex', 'dict', 'float', 'frozenset', 'int', 'list', 'object', 'set', 'slice')
-) | {'str', 'tuple'}
 _EXACT: Final = {
-    'builtins': _BUILTIN_TYPES,
-    '__builtin__': _BUILTIN_TYPES | {'long', 'unicode'},
-    'collections': frozenset(('OrderedDict', 'defaultdict', 'Counter', 'deque')),
-    '_codecs': frozenset(('encode',)),
-    'copyreg': frozenset(('_reconstructor',)),
-    'copy_reg': frozenset(('_reconstructor',)),
-    'argparse': frozenset(('Namespace',)),
-    'pathlib': frozenset(('Path', 'PosixPath', 'PurePath', 'PurePosixPath', 'WindowsPath', 'PureWindowsPath')),
-    'numpy': frozenset(('dtype', 'ndarray')),
     'torch._tensor': frozenset(('_rebuild_from_type_v2',)),
-    'torch': frozenset(('Size', 'device', 'Tensor')),
+    'torch': frozenset(('Size', 'device', 'Tensor', 'Generator')),
     'torch.storage': frozenset(('UntypedStorage', 'TypedStorage')),
     'torch.nn.parameter': frozenset(('Parameter', 'Buffer')),
     'torch.torch_version': frozenset(('TorchVersion',)),
+    'torch.serialization': frozenset(('_get_layout',)),
 }
 _PYTHON_2: Final = ('__builtin__', 'commands', 'copy_reg', 'cPickle', 'popen2', 'urllib2')
 _INSTALLERS: Final = ('pip', 'setuptools')
@@ -42,12 +32,10 @@ _PATTERNS: Final = tuple(
     for module, name in (
         (r'omegaconf(\.\w+)*', r'\w+'),
         (r'yacs\.config', r'CfgNode'),
-        (r'typing', r'\w+'),
         (r'torch', r'\w+Storage|b?float\d+|u?int\d+|bool|complex\d+'),
         (r'torch\._utils', r'_rebuild_\w+'),
-        (r'numpy\.(_?core)\.multiarray', r'_reconstruct|scalar'),
-        (r'numpy\.dtypes', r'\w+'),
-        (r'torch\.(nn\.modules|optim)(\.\w+)*', r'[A-Z]\w*'),
+        (r'torch\.(nn\.modules|optim|cuda\.amp|amp)(\.\w+)*', r'[A-Z]\w*|_refresh_per_optimizer_state'),
+        (r'torch\.nn\.functional|torch\._C\._nn', r'\w+'),  # activations in settings
         (r'(pytorch_lightning|lightning|lightning_fabric)(\.\w+)*', r'[A-Z]\w*'),
     )
 )
@@ -66,7 +54,7 @@ class NameCheck:
             PickleProgramError: it belongs to Python, torch or numpy, and checkpoints do not need it.
 
         """
-        if found.name in _EXACT.get(found.module, ()):
+        if describes_plain_data(found) or found.name in _EXACT.get(found.module, ()):
             return
         if any(module.fullmatch(found.module) and name.fullmatch(found.name) for module, name in _PATTERNS):
             return

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hand3r_ros.inert_pickle import Call
+from hand3r_ros.inert_pickle import Call, mapping_of
 from hand3r_ros.network.config import Hand3RConfig
 
 _MAX_EXPRESSION = 20_000
@@ -83,13 +83,9 @@ def find_setting(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def _entries(value: Any) -> Mapping[Any, Any]:
-    if isinstance(value, dict):
-        return value
-    if not isinstance(value, Call):
-        return {}
-    if value.entries:
-        return value.entries  # a subclass of dict, as yacs has
-    state = value.state
+    if entries := mapping_of(value):
+        return entries  # a subclass of dict too, as yacs has
+    state = value.state if isinstance(value, Call) else None
     if not isinstance(state, dict):
         return {}
     content = state.get('_content')  # omegaconf

@@ -47,7 +47,6 @@ _STORAGE_TYPES = {
 _PLAIN_TENSOR = ('_rebuild_tensor', '_rebuild_tensor_v2')
 _WRAPPED_TENSOR = ('_rebuild_parameter', '_rebuild_parameter_with_state')
 _MAX_WRAPPERS = 4  # a parameter of a tensor subclass has two
-_MAPPINGS = (('collections', 'OrderedDict'), ('collections', 'defaultdict'))
 
 
 @dataclass(frozen=True)
@@ -94,16 +93,6 @@ class StoredTensor:
             return elements.reshape(self.shape)
         strides = tuple(stride * dtype.itemsize for stride in self.strides)
         return np.ascontiguousarray(np.lib.stride_tricks.as_strided(elements, self.shape, strides, writeable=False))
-
-
-def entries_of(value: Any) -> Mapping[Any, Any] | None:
-    """The entries of a dictionary or of a record of a known dictionary class, else None."""
-    if isinstance(value, dict):
-        return value
-    is_mapping = isinstance(value, Call) and isinstance(value.function, Global)
-    if is_mapping and (value.function.module, value.function.name) in _MAPPINGS:
-        return value.entries
-    return None
 
 
 def stored_tensor(value: Any) -> StoredTensor | None:

@@ -17,8 +17,8 @@ from hand3r_ros.checkpoints.archive import TorchArchive
 from hand3r_ros.checkpoints.errors import CheckpointError
 from hand3r_ros.checkpoints.identify import require_zip
 from hand3r_ros.checkpoints.permitted import NameCheck
-from hand3r_ros.checkpoints.tensors import StoredTensor, entries_of, stored_tensor
-from hand3r_ros.inert_pickle import PickleProgramError, read_pickle
+from hand3r_ros.checkpoints.tensors import StoredTensor, stored_tensor
+from hand3r_ros.inert_pickle import PickleProgramError, mapping_of, read_pickle
 
 PARAMETER_ENTRIES = ('model', 'state_dict')
 """Where training codes put the parameters: CUT3R and its relatives, Lightning."""
@@ -57,7 +57,7 @@ def open_checkpoint(path: Path) -> Iterator[TorchCheckpoint]:
             content = read_pickle(archive.pickle, names)
         except PickleProgramError as error:
             raise CheckpointError(f'{path} is refused: {error}') from error
-        entries = entries_of(content)
+        entries = mapping_of(content)
         if entries is None:
             raise CheckpointError(
                 f'{path} is a torch file, but holds {_name_of(content)} instead of parameters by name: '
@@ -68,7 +68,7 @@ def open_checkpoint(path: Path) -> Iterator[TorchCheckpoint]:
 
 def _parameters(entries: Mapping[Any, Any], path: Path) -> Mapping[str, StoredTensor]:
     for candidate in (*map(entries.get, PARAMETER_ENTRIES), entries):
-        found = _tensors(entries_of(candidate) or {}, path)
+        found = _tensors(mapping_of(candidate) or {}, path)
         if found:
             return found
     names = ', '.join(repr(str(name)[:40]) for name in list(entries)[:8] if isinstance(name, str))

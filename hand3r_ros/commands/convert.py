@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def run(options: argparse.Namespace) -> None:
         print('MANO was not given: put MANO_RIGHT.pkl beside the weights, or set the parameter mano_dir')
     else:
         print(f'{result.mano}: MANO, for your own use only')
-    print(
-        f"use with: export {WEIGHTS_VARIABLE}={result.weights.parent}, parameters preset 'full' and hand_model 'mano'"
-    )
+    folder = shlex.quote(str(result.weights.parent.resolve()))
+    print(f'use with: export {WEIGHTS_VARIABLE}={folder}')
+    print('          ros2 launch hand3r_ros hand3r.launch.py preset:=full hand_model:=mano')
+    print('          hand3r run VIDEO --preset full --hand-model mano --out RESULT.mcap')

@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from hand3r_ros.datasets.samples import AnnotatedHand
 from hand3r_ros.geometry import Intrinsics, project_points
-from hand3r_ros.hand_model.data import HandModelData, load_mano
+from hand3r_ros.hand_model.data import HandModelData, find_mano_file, load_mano
 from hand3r_ros.hand_model.joints import DEXYCB_FINGERTIP_VERTICES, OPENPOSE_FROM_MANO
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.hand_model.mirror import mirror_axis_angle, mirror_points, mirror_rotations
@@ -51,11 +51,10 @@ class AnnotationModel:
     @classmethod
     def load(cls, path: str | Path) -> AnnotationModel:
         """From ``MANO_RIGHT.pkl`` (or .npz, or their folder); ``MANO_LEFT`` beside it is used when it is there."""
-        path = Path(path).expanduser()
-        right = load_mano(path)
-        folder = path if path.is_dir() else path.parent
+        path = find_mano_file(path)
+        right, folder = load_mano(path), path.parent
         left = next((file for file in (folder / 'MANO_LEFT.pkl', folder / 'MANO_LEFT.npz') if file.is_file()), None)
-        return cls(right, load_mano(left) if left else None)
+        return cls(right, load_mano(left, HandSide.LEFT) if left else None)
 
     def axis_angle_from_components(self, coefficients: Array, side: HandSide) -> Array:
         """(45,) joint angles from 45 principal components, with the mean pose added (flat_hand_mean off)."""

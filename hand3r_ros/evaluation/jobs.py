@@ -26,8 +26,10 @@ from hand3r_ros.evaluation.samples import Pipeline, Samples, measure_sequence, m
 from hand3r_ros.evaluation.truth import rendered_sequence
 from hand3r_ros.hand_model.data import load_open_hand, require_same_hand_model
 from hand3r_ros.hand_model.layer import HandLayer
-from hand3r_ros.network.checkpoints import load_network
+from hand3r_ros.network.checkpoints import load_network, read_weights_info
 from hand3r_ros.network.fused_head import load_fused_head
+
+WRONG_HAND = 'The rendered test set shows the open hand: measure these weights on a public data set, with --data'
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Plan:
             WeightsError: there is none.
 
         """
-        return find_weights_folder(self.preset, self.weights_dir) / f'{self.preset}.safetensors'
+        path = find_weights_folder(self.preset, self.weights_dir) / f'{self.preset}.safetensors'
+        return read_weights_info(path).path
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class SequenceJob:
         self.plan = plan
         weights, hand = plan.weights, load_open_hand()
         network, info = load_network(weights.parent, plan.preset)
-        require_same_hand_model(hand.id, info.hand_model, str(weights))
+        require_same_hand_model(hand.id, info.hand_model, str(weights), WRONG_HAND)
         self._watch = HeadWatch(network, plan.preset) if plan.detection else None
         self._pipelines: dict[str, Pipeline] = {}
         self._ablations: dict[str, Pipeline] = {}

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.hand_model.joints import JOINT_PARENTS, NUM_BETAS, NUM_JOINTS, NUM_VERTICES
-from hand3r_ros.hand_model.sides import HandSide
+from hand3r_ros.hand_model.sides import HandSide, template_side
 from hand3r_ros.hand_model.unpickling import HandModelFileError, load_mano_pickle
 
 OPEN_HAND = 'open_hand'
 MANO = 'mano'
+MANO_FOLDERS = ('models', 'mano_v1_2/models')
+"""Where the file lies below the folder that MANO's archive was unpacked into."""
 OPEN_HAND_FILE = Path(__file__).parent / 'data' / 'open_hand.npz'
 
 FloatArray = NDArray[np.float32]
@@ -72,6 +74,9 @@ class HandModelData:
 
 ARRAY_NAMES = tuple(field.name for field in fields(HandModelData) if field.name != 'id')
 
+MEAN_PARAMETERS = frozenset(('pose', 'shape', 'cam'))
+"""What ``mano_mean_params.npz`` holds, which lies beside HaMeR's checkpoint and is often taken for MANO."""
+
 
 def load_open_hand() -> HandModelData:
     """The open hand shipped with this package (see docs/open_hand.md). Not MANO: its betas and vertices differ."""
@@ -84,32 +89,49 @@ def _load_open_hand_once() -> HandModelData:
         return hand_model_from_arrays(OPEN_HAND, {name: file[name] for name in file.files}, OPEN_HAND_FILE)
 
 
-def load_mano(path: str | Path) -> HandModelData:
+def load_mano(path: str | Path, side: HandSide = HandSide.RIGHT) -> HandModelData:
     """MANO from the user's ``MANO_RIGHT.pkl`` (read without executing anything from it) or an ``.npz`` of its arrays.
 
     Args:
         path: the file, or the folder that holds ``MANO_RIGHT.pkl`` or ``MANO_RIGHT.npz``.
+        side: the hand that the file must be of, told by its data, not its name; annotated left hands need MANO_LEFT.
 
     Raises:
         HandModelFileError: the file is missing, damaged, unsafe or holds another model; the message says which.
     """
     path = find_mano_file(path)
-    if path.suffix == '.npz':
-        return hand_model_from_arrays(MANO, _load_npz(path), path)
-    return hand_model_from_arrays(MANO, load_mano_pickle(path, ARRAY_NAMES), path)
+    arrays = _load_npz(path) if path.suffix == '.npz' else load_mano_pickle(path, ARRAY_NAMES)
+    return mano_from_arrays(arrays, path, side)
+
+
+def mano_from_arrays(arrays: Mapping[str, Any], source: str | Path, side: HandSide = HandSide.RIGHT) -> HandModelData:
+    """``hand_model_from_arrays`` for MANO, and only for the hand of one side.
+
+    Raises:
+        HandModelFileError: as there, or it is the other hand.
+    """
+    data = hand_model_from_arrays(MANO, arrays, source)
+    found = template_side(data.J_regressor @ data.v_template)
+    if found not in (None, side):
+        raise HandModelFileError(
+            f'{source}: a {found.name.lower()} hand (by the side of its thumb) as in MANO_{found.name}.pkl, where '
+            f'MANO_{side.name}.pkl from the same archive is needed'
+        )
+    return data
 
 
 def find_mano_file(path: str | Path) -> Path:
-    """The file itself; in a folder ``MANO_RIGHT.pkl``, else ``MANO_RIGHT.npz``.
+    """The file itself; in a folder (or the ``models`` of the unpacked archive) ``MANO_RIGHT.pkl``, else ``.npz``.
 
     Raises:
         HandModelFileError: there is none, or it is of another kind.
     """
     path = Path(path).expanduser()
     if path.is_dir():
-        for name in ('MANO_RIGHT.pkl', 'MANO_RIGHT.npz'):
-            if (path / name).is_file():
-                return path / name
+        for folder in (path, *(path / below for below in MANO_FOLDERS)):
+            for name in ('MANO_RIGHT.pkl', 'MANO_RIGHT.npz'):
+                if (folder / name).is_file():
+                    return folder / name
         raise HandModelFileError(f'{path}: neither MANO_RIGHT.pkl nor MANO_RIGHT.npz is in this folder')
     if not path.is_file():
         raise HandModelFileError(f'{path}: no such file; MANO_RIGHT.pkl comes from https://mano.is.tue.mpg.de')
@@ -125,6 +147,11 @@ def hand_model_from_arrays(model_id: str, arrays: Mapping[str, Any], source: str
         HandModelFileError: an array is missing or has a wrong shape; names it and ``source``.
     """
     missing = [name for name in ARRAY_NAMES if name not in arrays]
+    if len(missing) == len(ARRAY_NAMES) and arrays.keys() >= MEAN_PARAMETERS:
+        raise HandModelFileError(
+            f"{source}: HaMeR's mean parameters (pose, shape, cam), which its checkpoint holds too, not the hand "
+            'model: give MANO_RIGHT.pkl'
+        )
     if missing:
         raise HandModelFileError(f'{source}: not a MANO-layout hand model, missing {", ".join(missing)}')
     try:
@@ -135,8 +162,10 @@ def hand_model_from_arrays(model_id: str, arrays: Mapping[str, Any], source: str
         raise HandModelFileError(f'{source}: not a MANO-layout hand model: {error}') from error
 
 
-def require_same_hand_model(expected: str, found: str, source: str) -> None:
-    """Refuses to combine hand models.
+def require_same_hand_model(
+    expected: str, found: str, source: str, advice: str = 'Use files of one hand model only'
+) -> None:
+    """Refuses to combine hand models; ``advice`` says what the user can do about it.
 
     Raises:
         HandModelMismatchError: ``found``, the hand model id of ``source``, is not ``expected``.
@@ -144,7 +173,7 @@ def require_same_hand_model(expected: str, found: str, source: str) -> None:
     if expected != found:
         raise HandModelMismatchError(
             f'{source} was made with the hand model {found!r}, but {expected!r} is in use; '
-            f'their vertices, betas and joints do not correspond. Use files of one hand model only'
+            f'their vertices, betas and joints do not correspond. {advice}'
         )
 
 

@@ -43,7 +43,13 @@ def open_source(parameters: PlayerParameters) -> FrameSource:
     """The source the parameters ask for; raises SourceError when it cannot be had."""
     if parameters.source:
         camera = parameters.intrinsics if any(parameters.intrinsics) else None
-        options = RealImages(parameters.fps, parameters.frames, parameters.max_size, camera)  # type: ignore[arg-type]
+        options = RealImages(
+            parameters.fps,
+            parameters.frames,
+            parameters.max_size,
+            camera,  # type: ignore[arg-type]
+            parameters.max_image_pixels,
+        )
         return open_images(Path(parameters.source), options)
     # Rendering needs numba and a hand model: neither is loaded for a video.
     from hand3r_ros.node.demo.rendered_source import RenderedSource

@@ -1,9 +1,10 @@
-"""From the node's parameters to the configuration of the reconstruction."""
+"""From the node's parameters to the configuration of the reconstruction and of the decoding before it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from hand3r_ros.imaging.decoder import DecodingOptions
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.online.config import (
     DetectionConfig,
@@ -14,6 +15,11 @@ from hand3r_ros.online.config import (
 )
 
 _DETECTORS = {'auto': 'auto', 'topic': 'given', 'network': 'network', 'mediapipe': 'mediapipe', 'none': 'given'}
+
+
+def decoding_options(parameters: NodeParameters) -> DecodingOptions:
+    """What is taken from the parameters to decode images."""
+    return DecodingOptions(parameters.max_image_pixels, parameters.image_bits)
 
 
 def reconstructor_config(parameters: NodeParameters) -> ReconstructorConfig:

@@ -13,11 +13,13 @@ from std_msgs.msg import Header
 
 from hand3r_msgs.msg import Hand3RStatus
 from hand3r_ros.files import FilePlace
+from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages
 from hand3r_ros.node.accounting import Accounting
+from hand3r_ros.node.configuration import decoding_options
 from hand3r_ros.node.frames import camera_frame
 from hand3r_ros.node.image_correction import ImageCorrections
-from hand3r_ros.node.image_decoding import ImageDecodingError, RgbImage, decode_compressed_image, decode_image
+from hand3r_ros.node.image_decoding import ImageDecodingError, RgbImage, decode_message
 from hand3r_ros.node.inputs import Inputs, ReceivedImage
 from hand3r_ros.node.lens import Calibration
 from hand3r_ros.node.outputs import Outputs
@@ -70,6 +72,7 @@ class FrameProcessor:
         self._clock = clock
         self._log = log
         self._lock = threading.RLock()
+        self._decoder = ImageDecoder(decoding_options(parameters()))
         self._stamps = StampGuard()
         self._session_id = reconstructor.session_id
         self._image_size: tuple[int, int] | None = None
@@ -152,7 +155,7 @@ class FrameProcessor:
         if self._is_too_old(own_stamp_ns or received.arrival_ns, parameters):
             self._accounting.count('too_old')
             return
-        image = self._decode(message)
+        image = self._decode(message, parameters)
         stamp_ns = self._admitted(own_stamp_ns, received.arrival_ns, parameters)
         decode_seconds = time.monotonic() - began
         header = self._camera_header(message.header.frame_id, stamp_ns, parameters)
@@ -171,11 +174,16 @@ class FrameProcessor:
         age = (self._clock.now().nanoseconds - stamp_ns) / NANOSECONDS
         return 0.0 < parameters.max_image_age < age
 
-    def _decode(self, message: Any) -> RgbImage:
+    def _decode(self, message: Any, parameters: NodeParameters) -> RgbImage:
+        self._decoder.options = decoding_options(parameters)
+        said = self._decoder.note
         try:
-            return decode_image(message) if hasattr(message, 'encoding') else decode_compressed_image(message)
+            image = decode_message(message, self._decoder)
         except ImageDecodingError as error:
             raise _RejectedError(self._inputs.image_topic, error.cause, str(error)) from error
+        if self._decoder.note and self._decoder.note != said:
+            self._log(f'{self._inputs.image_topic}: {self._decoder.note}')
+        return image
 
     def _own_stamp(self, message: Any) -> int:
         try:

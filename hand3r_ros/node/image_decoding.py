@@ -1,30 +1,25 @@
 """From sensor_msgs Image and CompressedImage to RGB arrays; works on anything with the fields of the messages.
 
 Decoding here needs no cv_bridge: that keeps it testable without ROS and independent of the numpy version cv_bridge
-was built for.
+was built for. What is not about messages is in ``hand3r_ros.imaging``, which reads image files in the same way.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hand3r_ros.imaging.decoder import ImageDecoder
+from hand3r_ros.imaging.limits import ImageDecodingError, check_size
 from hand3r_ros.node.names import shortened
 
+__all__ = ['SUPPORTED_ENCODINGS', 'ImageDecodingError', 'RgbImage', 'decode_compressed_image', 'decode_image']
+
 RgbImage = NDArray[np.uint8]
-MAX_PIXELS = 100_000_000
-
-
-class ImageDecodingError(ValueError):
-    """The image cannot be used; ``cause`` is a short name of the reason for counters, the message has the details."""
-
-    def __init__(self, cause: str, message: str) -> None:
-        super().__init__(message)
-        self.cause = cause
 
 
 class ImageLike(Protocol):
@@ -88,54 +83,68 @@ _LAYOUTS: dict[str, _Layout] = {
 SUPPORTED_ENCODINGS: tuple[str, ...] = tuple(_LAYOUTS)
 
 
-def decode_image(message: ImageLike) -> RgbImage:
-    """(H, W, 3) RGB of a sensor_msgs/Image; raises :class:`ImageDecodingError` when it cannot be used."""
-    _check_size(message.width, message.height)
+def decode_message(message: Any, decoder: ImageDecoder | None = None) -> RgbImage:
+    """(H, W, 3) RGB of a sensor_msgs/Image or CompressedImage; raises :class:`ImageDecodingError`."""
+    decode = decode_image if hasattr(message, 'encoding') else decode_compressed_image
+    return decode(message, decoder)
+
+
+def decode_image(message: ImageLike, decoder: ImageDecoder | None = None) -> RgbImage:
+    """(H, W, 3) RGB of a sensor_msgs/Image; raises :class:`ImageDecodingError` when it cannot be used.
+
+    ``decoder`` is that of the stream; without one, the image is taken for itself.
+    """
+    decoder = decoder or ImageDecoder()
+    check_size(message.width, message.height, decoder.options.max_pixels)
     layout = _LAYOUTS.get(message.encoding)
     if layout is None:
         raise ImageDecodingError(
             'unknown encoding',
             f"unknown encoding '{shortened(message.encoding)}'; publish one of {', '.join(SUPPORTED_ENCODINGS)}",
         )
-    pixels = _read_rows(message, layout)
-    if layout.bits == 16:
-        pixels = (pixels >> 8).astype(np.uint8)
+    pixels = _read_rows(message, layout, decoder)
     if layout.conversion is None:
         return np.array(pixels)  # a copy: the result must not follow the message's memory
+    return _converted(pixels, layout.conversion, message.encoding)
+
+
+def decode_compressed_image(message: CompressedImageLike, decoder: ImageDecoder | None = None) -> RgbImage:
+    """(H, W, 3) RGB of a sensor_msgs/CompressedImage (JPEG, PNG, WebP, ...); raises :class:`ImageDecodingError`.
+
+    A rotation noted in the file is ignored: calibration belongs to the pixels as they were recorded. ``decoder`` is
+    that of the stream; without one, the image is taken for itself.
+    """
+    decoder = decoder or ImageDecoder()
     try:
-        return np.asarray(cv2.cvtColor(pixels, layout.conversion), np.uint8)
+        pixels = decoder.encoded(_as_bytes(message.data), kind=shortened(message.format))
+    except ImageDecodingError as error:
+        raise ImageDecodingError(error.cause, f"format '{shortened(message.format)}': {error}") from error
+    if pixels.ndim == 3:
+        return _converted(pixels, cv2.COLOR_BGR2RGB, message.format)
+    return _converted(pixels, _mosaic_conversion(message.format) or cv2.COLOR_GRAY2RGB, message.format)
+
+
+def _mosaic_conversion(image_format: str) -> int | None:
+    """The conversion to RGB of a grey image that is a Bayer mosaic; None when it is a grey picture.
+
+    image_transport writes ``<encoding of the camera>; jpeg compressed <encoding that was compressed>`` and leaves the
+    latter out where it compresses the mosaic itself.
+    """
+    camera, _, compression = image_format.lower().partition(';')
+    compressed = compression.partition('compressed')[2].strip()
+    layout = _LAYOUTS.get(camera.strip()) if camera.strip().startswith('bayer_') else None
+    return None if layout is None or compressed not in ('', camera.strip()) else layout.conversion
+
+
+def _converted(pixels: NDArray[np.uint8], conversion: int, encoding: str) -> RgbImage:
+    try:
+        return np.asarray(cv2.cvtColor(pixels, conversion), np.uint8)
     except cv2.error as error:
+        rows, width = pixels.shape[:2]
         raise ImageDecodingError(
             'bad size',
-            f"{message.width}x{message.height} is not a size that encoding '{message.encoding}' can have ({error.err})",
+            f"{rows} rows of {width} px is not a size that encoding '{shortened(encoding)}' can have ({error.err})",
         ) from error
-
-
-def decode_compressed_image(message: CompressedImageLike) -> RgbImage:
-    """(H, W, 3) RGB of a sensor_msgs/CompressedImage (JPEG, PNG, WebP, ...).
-
-    A rotation noted in the file is ignored: calibration belongs to the pixels as they were recorded.
-    """
-    data = _as_bytes(message.data)
-    pixels = None
-    if data.size:
-        try:
-            pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        except cv2.error:
-            pixels = None
-    if pixels is None:
-        raise ImageDecodingError(
-            'undecodable', f"{data.size} bytes of format '{shortened(message.format)}' do not decode as an image"
-        )
-    _check_size(pixels.shape[1], pixels.shape[0])
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def _check_size(width: int, height: int) -> None:
-    if width <= 0 or height <= 0:
-        raise ImageDecodingError('zero size', f'the image is empty: {width}x{height}')
-    if width * height > MAX_PIXELS:
-        raise ImageDecodingError('bad size', f'{width}x{height} is more than {MAX_PIXELS} pixels')
 
 
 def _as_bytes(data: object) -> NDArray[np.uint8]:
@@ -145,8 +154,8 @@ def _as_bytes(data: object) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8)  # type: ignore[call-overload]
 
 
-def _read_rows(message: ImageLike, layout: _Layout) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Pixels (rows, W) or (rows, W, C) in native byte order, without the padding at the end of each row."""
+def _read_rows(message: ImageLike, layout: _Layout, decoder: ImageDecoder) -> NDArray[np.uint8]:
+    """Pixels (rows, W) or (rows, W, C) in 8 bits, without the padding at the end of each row."""
     itemsize = layout.bits // 8
     row_bytes = message.width * layout.channels * itemsize
     rows = int(message.height * layout.height_factor)
@@ -167,5 +176,5 @@ def _read_rows(message: ImageLike, layout: _Layout) -> NDArray[np.uint8] | NDArr
     shape = (rows, message.width) if layout.channels == 1 else (rows, message.width, layout.channels)
     if layout.bits == 16:
         words = pixels.view('>u2' if message.is_bigendian else '<u2').astype(np.uint16)
-        return words.reshape(shape)
+        return decoder.to_8_bit(words.reshape(shape), message.encoding)
     return pixels.reshape(shape)

@@ -16,6 +16,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from hand3r_msgs.msg import Hand3RStatus, HandMeshArray, HandTopology
 from hand3r_ros.geometry import Intrinsics, transform_points
 from hand3r_ros.hand_model.sides import HandSide
+from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages, messages_hands, messages_scene
 from hand3r_ros.node.calibration import CalibrationError, intrinsics_from_camera_info
 from hand3r_ros.node.demo.collector import Newest
@@ -57,6 +58,7 @@ class LiveViewer(Node):
         self.parameters = declare_parameters(self, ViewerParameters)
         self.done: Future = Future()  # never: it serves until it is ended
         self._scene = LiveScene(self.parameters.port, self.parameters.host, self.parameters.point_size)
+        self._decoder = ImageDecoder()
         self._new: dict[str, Any] = {}  # newest message by topic, until it is shown
         self._images: Newest[Any] = Newest(10)
         self._poses: Newest[np.ndarray] = Newest(50)
@@ -153,7 +155,7 @@ class LiveViewer(Node):
         image = None
         if message_image is not None:
             try:
-                image = decode_image(message_image)
+                image = decode_image(message_image, self._decoder)
             except ImageDecodingError as error:
                 self.get_logger().warning(f'image: {error}', throttle_duration_sec=10.0)
         height, width = (480, 640) if image is None else image.shape[:2]

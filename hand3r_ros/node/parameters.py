@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hand3r_ros.imaging.limits import DEFAULT_MAX_PIXELS
 from hand3r_ros.node.names import frame_name
 from hand3r_ros.node.parameter_fields import Changes, ParameterError, parameter
 
@@ -155,6 +156,18 @@ class NodeParameters:
     image_transport: str = parameter(
         'raw', 'raw: topic image (Image); compressed: topic image/compressed', SETUP, choices=('raw', 'compressed')
     )
+    max_image_pixels: int = parameter(
+        DEFAULT_MAX_PIXELS,
+        'Refuse images that say they have more pixels, before memory is taken for them',
+        minimum=1,
+        maximum=1 << 30,
+    )
+    image_bits: int = parameter(
+        0,
+        'Bits that the sensor fills in 16 bit images, from the lowest (10, 12, 14, ...; 8 at least); 0: detect them',
+        minimum=0,
+        maximum=16,
+    )
     max_image_age: float = parameter(
         0.0, 'Skip images older than this when their turn comes, s; 0: take every age', minimum=0.0, maximum=3600.0
     )
@@ -264,6 +277,8 @@ class NodeParameters:
 
     def __post_init__(self) -> None:
         """Check what one parameter alone cannot: raises :class:`ParameterError`."""
+        if 0 < self.image_bits < 8:
+            raise ParameterError(f'image_bits: {self.image_bits} is neither 0 (detect) nor 8 to 16')
         if not self.world_frame:
             raise ParameterError('world_frame: must not be empty')
         if self.base_frame == self.world_frame:

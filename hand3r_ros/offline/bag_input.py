@@ -13,10 +13,11 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node.calibration import CalibrationError, calibration_from_camera_info
 from hand3r_ros.node.detections import detections_from_message
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
-from hand3r_ros.node.image_decoding import ImageDecodingError, decode_compressed_image, decode_image
+from hand3r_ros.node.image_decoding import ImageDecodingError, decode_message
 from hand3r_ros.node.messages import matrix_from_transform
 from hand3r_ros.node.names import frame_name, shortened
 from hand3r_ros.node.stamps import checked_nanoseconds
@@ -199,12 +200,12 @@ def _types_of(connection: Connection) -> Typestore:
     return store
 
 
-def _decode(message: Any) -> RgbImage:
+def _decode(message: Any, decoder: ImageDecoder | None = None) -> RgbImage:
     try:
-        return decode_image(message) if hasattr(message, 'encoding') else decode_compressed_image(message)
+        return decode_message(message, decoder)
     except ImageDecodingError as error:
         raise UnusableImageError(str(error)) from error
 
 
-def _fail(error: Exception) -> RgbImage:
+def _fail(error: Exception, decoder: ImageDecoder | None = None) -> RgbImage:
     raise UnusableImageError(f'the message cannot be decoded: {error}')

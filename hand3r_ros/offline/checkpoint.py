@@ -16,6 +16,7 @@ class RunMemory:
     last_log_ns: int = 0
     last_stamp_ns: int = 0  # of the last processed image
     stamps: StampMemory = field(default_factory=StampMemory)
+    used_bits: tuple[int, str, int] = (0, '', 0)  # see ``UsedBits.memory``
     path: list[list[float]] = field(default_factory=list)  # see ``ResultMessages.memory``
     markers_at: float = 0.0
     map_due_ns: int = 0
@@ -26,4 +27,7 @@ class RunMemory:
     def from_json(cls, values: dict[str, object]) -> RunMemory:
         """Of what ``asdict`` gave; raises TypeError or KeyError for anything else."""
         parts = {'tally': Tally(**values['tally']), 'stamps': StampMemory(**values['stamps'])}  # type: ignore[arg-type]
-        return cls(**{**values, **parts})  # type: ignore[arg-type]
+        memory = cls(**{**values, **parts})  # type: ignore[arg-type]
+        detected, kind, outgrown_by = memory.used_bits
+        memory.used_bits = (detected, kind, outgrown_by)
+        return memory

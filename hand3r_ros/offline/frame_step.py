@@ -10,7 +10,9 @@ from typing import Any
 from tf2_msgs.msg import TFMessage
 
 from hand3r_ros.geometry import Array
+from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages, messages_scene, topics
+from hand3r_ros.node.configuration import decoding_options
 from hand3r_ros.node.frames import camera_frame
 from hand3r_ros.node.image_correction import ImageCorrection, ImageCorrections
 from hand3r_ros.node.lens import Calibration
@@ -62,6 +64,7 @@ class FrameStepper:
         self._namespace = f'/{node_name.strip("/")}'
         self._map_ns = round(map_seconds * NANOSECONDS)
         self._stamp_ns = 0
+        self._decoder = ImageDecoder(decoding_options(parameters))
         self._corrections = ImageCorrections(parameters.mirrored_image)
 
     @property
@@ -77,7 +80,9 @@ class FrameStepper:
         """None when the image cannot be used; ``tally`` says why."""
         began = time.monotonic()
         try:
-            pixels = image.decode()
+            pixels = image.decode(self._decoder)
+            if self._decoder.note:
+                tally.warn(self._decoder.note)
             image = self._admitted(image, tally)
             correction = self._corrections.of(self._calibration(image, pixels, tally), pixels.shape[1])
             frame = self._camera_frame(image, pixels, correction, tally)
@@ -97,7 +102,7 @@ class FrameStepper:
     def camera_frame(self, image: InputImage) -> CameraFrame | None:
         """The frame as a detector sees it, for an image that was processed before; None if it was skipped."""
         try:
-            pixels = image.decode()
+            pixels = image.decode(self._decoder)
         except UnusableImageError:
             return None
         correction = self._corrections.of(self._calibration(image, pixels), pixels.shape[1])
@@ -120,12 +125,14 @@ class FrameStepper:
     def remember(self, memory: RunMemory) -> None:
         """Adds what the next image depends on, apart from the reconstruction."""
         memory.stamps = self.stamps.memory()
+        memory.used_bits = self._decoder.used_bits.memory()
         memory.path, memory.markers_at = self.builder.memory()
         memory.map_due_ns, memory.session_id = self.map_due_ns, self.session_id
 
     def restore(self, memory: RunMemory) -> None:
         """Go on from there, after the reconstruction went on from its own file."""
         self.stamps.restore(memory.stamps)
+        self._decoder.used_bits.restore(*memory.used_bits)
         self.builder.restore(memory.path, memory.markers_at)
         self.map_due_ns, self.session_id = memory.map_due_ns, memory.session_id
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node.lens import Calibration
 from hand3r_ros.offline.transforms import TransformHistory
 from hand3r_ros.online.results import HandDetection
 
 RgbImage = NDArray[np.uint8]
+
+
+class DecodeImage(Protocol):
+    """Decodes one image of the input."""
+
+    def __call__(self, decoder: ImageDecoder | None = None) -> RgbImage:
+        """(H, W, 3) RGB, with the decoder of all images of the run, or for itself; raises UnusableImageError."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +33,8 @@ class InputImage:
     stamp_ns: int  # when it was taken, 0 when nobody said
     log_ns: int  # when it was recorded; results are stored under this time
     frame_id: str  # the camera's optical frame
-    decode: Callable[[], RgbImage]
-    """(H, W, 3) RGB; raises UnusableImageError. Only valid until the next image is asked for."""
+    decode: DecodeImage
+    """Only valid until the next image is asked for."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.media import MediaError, image_files, read_image
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.offline.errors import InputError, UnusableImageError
@@ -154,15 +155,15 @@ def stamp_of_name(stem: str) -> int | None:
     return None
 
 
-def _rgb(frame: VideoFrame) -> RgbImage:
+def _rgb(frame: VideoFrame, decoder: ImageDecoder | None = None) -> RgbImage:
     pixels = frame.pixels()
     if pixels is None:
         raise UnusableImageError('the video is damaged here')
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _read(path: Path) -> RgbImage:
+def _read(path: Path, decoder: ImageDecoder | None = None) -> RgbImage:
     try:
-        return np.asarray(cv2.cvtColor(read_image(path), cv2.COLOR_BGR2RGB), np.uint8)
+        return np.asarray(cv2.cvtColor(read_image(path, decoder), cv2.COLOR_BGR2RGB), np.uint8)
     except MediaError as error:
-        raise UnusableImageError('not an image that OpenCV can read') from error
+        raise UnusableImageError(str(error)) from error

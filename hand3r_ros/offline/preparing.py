@@ -25,7 +25,7 @@ from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.detection.given import GivenDetector
 from hand3r_ros.online.detection.propagated import PropagatingDetector
 from hand3r_ros.online.detection.registry import make_detector
-from hand3r_ros.online.factory import build_reconstructor
+from hand3r_ros.online.factory import build_reconstructor, require_weights
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 
 
@@ -74,6 +74,7 @@ def open_input(settings: RunSettings, rectified: bool = False) -> Input:
 
 def build(config: ReconstructorConfig) -> tuple[OnlineReconstructor, AskedDetector | None]:
     """The reconstruction, and its detector where that remembers what it saw."""
+    require_weights(config)
     detector = make_detector(config)
     asked = None
     if isinstance(detector, PropagatingDetector) and not isinstance(detector.detector, GivenDetector):

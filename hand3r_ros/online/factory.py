@@ -5,7 +5,8 @@ from __future__ import annotations
 from hand3r_ros.checkpoints.locations import find_mano, find_weights_folder
 from hand3r_ros.hand_model.data import HandModelData, load_mano, load_open_hand, require_same_hand_model
 from hand3r_ros.hand_model.layer import HandLayer
-from hand3r_ros.network.checkpoints import load_network
+from hand3r_ros.network.checkpoints import load_network, read_weights_info
+from hand3r_ros.network.presets import preset as preset_config
 from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.detection.base import HandDetector
 from hand3r_ros.online.detection.registry import make_detector
@@ -23,12 +24,29 @@ def build_reconstructor(config: ReconstructorConfig, detector: HandDetector | No
         ValueError: another setting cannot be met here (device, precision, detector name).
 
     """
+    require_weights(config)
     detector = make_detector(config) if detector is None else detector
     hand_model = load_hand_model(config)
-    weights_dir = find_weights_folder(config.preset, config.weights_dir)
-    network, info = load_network(weights_dir, config.preset)
-    require_same_hand_model(hand_model.id, info.hand_model, str(weights_dir / f'{config.preset}.safetensors'))
+    network, info = load_network(find_weights_folder(config.preset, config.weights_dir), config.preset)
     return OnlineReconstructor(network, HandLayer(hand_model), detector, config, info.pose_source)
+
+
+def require_weights(config: ReconstructorConfig) -> None:
+    """Looks at the header of the weights alone: that they are missing is what a user has to hear of first.
+
+    Raises:
+        ValueError: there is no such preset.
+        WeightsError: there are no such weights, or they are damaged.
+        HandModelMismatchError: the weights were trained for another hand model.
+
+    """
+    preset_config(config.preset)  # the name becomes part of a path
+    info = read_weights_info(find_weights_folder(config.preset, config.weights_dir) / f'{config.preset}.safetensors')
+    advice = (
+        f'Set the parameter hand_model to {info.hand_model!r} (ros2 launch: hand_model:={info.hand_model}; '
+        f'hand3r run: --hand-model {info.hand_model})'
+    )
+    require_same_hand_model(config.hand_model, info.hand_model, str(info.path), advice)
 
 
 def load_hand_model(config: ReconstructorConfig) -> HandModelData:

@@ -63,6 +63,8 @@ SMALL = Hand3RConfig(
     image_long_side=64,
 )
 
+UNUSED_OF_HAMER = ('initialized', 'discriminator.D_conv1.bias', 'mano.faces_tensor', 'mano.J_regressor')
+
 MODEL_EXPRESSION = (
     "ARCroco3DStereo(ARCroco3DStereoConfig(freeze='encoder', state_size={scene.state_size}, state_pe='2d', "
     "pos_embed='RoPE100', rgb_head=True, pose_head=True, patch_embed_cls='ManyAR_PatchEmbed', img_size=(512, 512), "
@@ -93,8 +95,7 @@ def scene_tensors(config: Hand3RConfig = SMALL) -> dict[str, Tensor]:
 
 def hand_tensors(config: Hand3RConfig = SMALL) -> dict[str, Tensor]:
     """As in HaMeR's file: discriminator, hand model and a flag are there too."""
-    layout = hand_layout(config)
-    return random_tensors(layout, 2) | {name: torch.ones(3, dtype=torch.int64) for name in layout.ignored}
+    return random_tensors(hand_layout(config), 2) | {name: torch.ones(3, dtype=torch.int64) for name in UNUSED_OF_HAMER}
 
 
 def write_cut3r(

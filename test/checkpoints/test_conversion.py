@@ -86,10 +86,41 @@ def test_weights_are_replaced_only_when_told_to(tmp_path: Path, cut3r: Path, ham
     load_network(tmp_path / 'weights', 'full')
 
 
-def test_names_of_data_parallel_training_are_read(tmp_path: Path, hamer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tensors = {f'module.{name}': tensor for name, tensor in foreign_files.scene_tensors().items()}
-    converted(tmp_path, write_cut3r(tmp_path / 'c.pth', monkeypatch, tensors), hamer)
-    load_network(tmp_path / 'weights', 'full')
+@pytest.mark.parametrize('prefix', ['module.', 'model.', '_orig_mod.', 'module._orig_mod.', 'model._orig_mod.module.'])
+def test_names_of_wrapped_networks_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    scene, hand = foreign_files.scene_tensors(), foreign_files.hand_tensors()
+    wrapped = [{prefix + name: tensor for name, tensor in tensors.items()} for tensors in (scene, hand)]
+    cut3r, hamer = tmp_path / 'c.pth', tmp_path / 'h.ckpt'
+    converted(tmp_path, write_cut3r(cut3r, monkeypatch, wrapped[0]), write_hamer(hamer, monkeypatch, wrapped[1]))
+    assert_converted(tmp_path, scene, hand)
+
+
+def test_names_of_wrapped_parts_are_read(tmp_path: Path, cut3r: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Only the backbone was compiled, and the training class held a discriminator of its own.
+    hand = foreign_files.hand_tensors()
+    wrapped = {f'model.{name.replace("backbone.", "backbone._orig_mod.")}': tensor for name, tensor in hand.items()} | {
+        'discriminator.new_layer.weight': torch.zeros(3)
+    }
+    converted(tmp_path, cut3r, write_hamer(tmp_path / 'h.ckpt', monkeypatch, wrapped))
+    assert_converted(tmp_path, foreign_files.scene_tensors(), hand)
+
+
+def test_a_name_that_is_there_twice_is_not_guessed(
+    tmp_path: Path, cut3r: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand = foreign_files.hand_tensors()
+    name = 'backbone.last_norm.weight'
+    once = hand | {f'model.{name}': hand[name] + 1}
+    with pytest.raises(MisfitError, match=r'1 unexpected \(model\.backbone\.last_norm\.weight\)'):
+        converted(tmp_path, cut3r, write_hamer(tmp_path / 'h.ckpt', monkeypatch, once))
+
+
+def assert_converted(tmp_path: Path, scene: dict[str, torch.Tensor], hand: dict[str, torch.Tensor]) -> None:
+    tensors = load_file(tmp_path / 'weights' / 'full.safetensors')
+    expected = {f'scene.{name}': tensor for name, tensor in rename_scene(scene, SMALL.scene).items()}
+    expected |= {f'hand.{name}': tensor for name, tensor in rename_hand(hand, SMALL.hand).items()}
+    assert tensors.keys() == expected.keys()
+    assert all(torch.equal(tensors[name], expected[name]) for name in expected)
 
 
 def test_views_parameters_and_other_precisions_are_read(
@@ -136,7 +167,7 @@ def test_every_tensor_that_does_not_fit_is_listed(
         del tensors[name]
     tensors['mano_head.decpose.bias'] = torch.zeros(4)
     tensors['mano_head.deccam.bias'] = torch.zeros(3, dtype=torch.int32)
-    tensors['mano.unheard_of'] = torch.zeros(1)
+    tensors['ema.unheard_of'] = torch.zeros(1)
     hamer = write_hamer(tmp_path / 'hamer.ckpt', monkeypatch, tensors)
     with pytest.raises(MisfitError) as caught:
         converted(tmp_path, cut3r, hamer, allow_unexpected=True)
@@ -144,7 +175,7 @@ def test_every_tensor_that_does_not_fit_is_listed(
     assert '4 missing (backbone.blocks.1.mlp.fc1.bias' in message
     assert '2 of another shape (mano_head.deccam.bias int32 instead of float32, ' in message
     assert 'mano_head.decpose.bias [4] instead of [96]' in message
-    assert '1 unexpected (mano.unheard_of)' in message
+    assert '1 unexpected (ema.unheard_of)' in message
     assert len(caught.value.problems) == 7
     assert not (tmp_path / 'weights').exists()
     arguments = ['convert', '--cut3r', str(cut3r), '--hamer', str(hamer), '--out', str(tmp_path / 'weights')]
@@ -158,13 +189,13 @@ def test_every_tensor_that_does_not_fit_is_listed(
 def test_unknown_tensors_are_left_out_only_when_told_to(
     tmp_path: Path, cut3r: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tensors = foreign_files.hand_tensors() | {'mano.unheard_of': torch.zeros(1)}
+    tensors = foreign_files.hand_tensors() | {'ema.unheard_of': torch.zeros(1)}
     hamer = write_hamer(tmp_path / 'hamer.ckpt', monkeypatch, tensors)
-    with pytest.raises(MisfitError, match=r'1 unexpected \(mano\.unheard_of\).*--allow-unexpected'):
+    with pytest.raises(MisfitError, match=r'1 unexpected \(ema\.unheard_of\).*--allow-unexpected'):
         converted(tmp_path, cut3r, hamer)
     converted(tmp_path, cut3r, hamer, allow_unexpected=True)
     record = json.loads((tmp_path / 'weights' / 'full.sources.json').read_text())
-    assert 'mano.unheard_of' in record['warnings'][0]
+    assert 'ema.unheard_of' in record['warnings'][0]
 
 
 @pytest.mark.parametrize('value', [torch.nan, torch.inf])

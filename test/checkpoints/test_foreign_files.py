@@ -67,6 +67,7 @@ WRONG_FILES = {
     'tar': (tarred(), 'a tar archive'),
     'legacy': (legacy(), r'format of torch before 1\.6'),
     'pickle': (b'\x80\x04}.', 'a bare pickle'),
+    'one byte': (b'\x80', 'of no known kind'),
     'json': (b'{"error": "quota exceeded"}', 'JSON text'),
     'text': (b'hello there', "a text file that begins with 'hello there'"),
     'noise': (b'\x07\x99\x01\xfe' * 40, 'of no known kind'),

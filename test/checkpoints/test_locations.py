@@ -82,6 +82,21 @@ def test_the_commands_look_there(
     for verb in ('benchmark', 'evaluate'):
         assert cli.main([verb]) == 1
         assert f'{tmp_path}/tiny.safetensors is damaged' in capsys.readouterr().err
+    assert cli.main(['evaluate', '--preset', 'full']) == 1
+    assert f'{tmp_path}/full.safetensors does not exist' in capsys.readouterr().err
+
+
+def test_a_converted_network_is_not_measured_on_another_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign_files.use_small_sizes(monkeypatch)
+    cut3r, hamer = write_cut3r(tmp_path / 'c.pth', monkeypatch), write_hamer(tmp_path / 'h.ckpt', monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(['convert', '--cut3r', str(cut3r), '--hamer', str(hamer), '--out', 'my weights']) == 0
+    assert f"export HAND3R_WEIGHTS='{tmp_path}/my weights'" in capsys.readouterr().out  # wherever one stands
+    monkeypatch.setenv('HAND3R_WEIGHTS', str(tmp_path / 'my weights'))
+    assert cli.main(['evaluate', '--preset', 'full', '--processes', '1']) == 1
+    assert 'on a public data set, with --data' in capsys.readouterr().err
 
 
 def test_mano_is_found_beside_the_weights_or_where_it_is_said_to_be(

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import argparse
+import array
+import collections
+import datetime
+import decimal
+import fractions
+import functools
+import importlib
 import io
+import logging
+import operator
 import os
 import pickle
+import random
+import re
+import shutil
 import struct
+import subprocess
+import time
+import types
+import uuid
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import foreign_files
+import numpy as np
 import pytest
 import torch
 from foreign_files import write_cut3r, write_hamer
@@ -22,7 +40,7 @@ from hypothesis import strategies as st
 from hand3r_ros import cli
 from hand3r_ros.checkpoints.errors import CheckpointError
 from hand3r_ros.checkpoints.torch_checkpoint import open_checkpoint
-from hand3r_ros.inert_pickle import Call, Global, PickleProgramError, read_pickle
+from hand3r_ros.inert_pickle import Call, Global, Persistent, PickleProgramError, mapping_of, read_pickle
 
 ORDINARY_TENSORS = {'weight': torch.arange(6.0).reshape(2, 3)}
 
@@ -67,6 +85,14 @@ def attacks(victim: Path) -> list[Malicious]:
         Malicious(getattr, Path, 'unlink'),
         Malicious(torch.load, str(victim)),
         Malicious(torch.hub.load, str(victim)),
+        Malicious(functools.partial, os.mkdir, str(victim)),
+        Malicious(functools.reduce, os.mkdir, [str(victim), 0o777]),
+        Malicious(operator.attrgetter, 'mkdir'),
+        Malicious(operator.methodcaller, 'mkdir'),
+        Malicious(importlib.import_module, 'this'),
+        Malicious(subprocess.Popen, ['touch', str(victim)]),
+        Malicious(np.load, str(victim)),
+        Malicious(shutil.rmtree, str(victim)),
     ]
 
 
@@ -85,7 +111,8 @@ def test_calls_of_functions_are_refused_by_name_and_not_made(tmp_path: Path, vic
         torch.save(PLACES[place](attack), path)
         with pytest.raises(CheckpointError, match='Nothing of it was executed') as caught:
             read(path)
-        assert attack.call[0].__name__ in str(caught.value) and str(path) in str(caught.value)
+        names = [getattr(part, '__name__', None) for part in (attack.call[0], *attack.call[1])]
+        assert any(name in str(caught.value) for name in names if name) and str(path) in str(caught.value)
         assert not victim.exists()
     # The same file is dangerous to the ordinary reader, so this test can fail.
     torch.save(PLACES[place](Malicious(os.mkdir, str(victim))), tmp_path / 'live.pth')
@@ -118,6 +145,100 @@ def test_the_whole_command_refuses_a_malicious_hand_model(
     assert cli.main(arguments) == 1
     assert 'posix.system' in capsys.readouterr().err
     assert not victim.exists() and not out.exists()
+
+
+HARMLESS = {
+    'a span of time': datetime.timedelta(days=1),
+    'dates': [datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc), datetime.date(2026, 1, 2)],
+    'a partial function': functools.partial(dict, a=1),
+    'an activation': functools.partial(torch.nn.LayerNorm, eps=1e-6),
+    'ordered dictionaries': collections.OrderedDict(a=collections.OrderedDict(b=1)),
+    'other containers': [collections.Counter('ab'), collections.deque([1], 2), collections.ChainMap({}), {1}],
+    'numpy scalars': [np.float64(1.5), np.int64(3), np.bool_(True), np.str_('x'), np.datetime64('2026-01-02')],
+    'numpy types': [np.float32, np.int64, np.dtype('f4')],
+    'arrays': [np.arange(3), np.ma.masked_array([1, 2], [0, 1]), array.array('d', [1.0])],
+    'random states': [np.random.default_rng(0), np.random.RandomState(0), random.Random(0)],
+    'numbers': [decimal.Decimal('1.5'), fractions.Fraction(1, 2), complex(1, 2), range(3), slice(1)],
+    'names': [uuid.UUID(int=1), argparse.Namespace(a=1), types.SimpleNamespace(a=1), Path('/tmp/x')],
+    'others': [re.compile('a+'), logging.getLogger('x'), ValueError('x'), time.gmtime(0), type(None), ...],
+    'of torch': [torch.Size((1, 2)), torch.device('cpu'), torch.float32, torch.Generator().get_state()],
+}
+
+
+@pytest.mark.parametrize('protocol', [2, 4, 5])
+@pytest.mark.parametrize('kind', HARMLESS)
+def test_plain_data_of_the_standard_library_are_read_as_records(tmp_path: Path, kind: str, protocol: int) -> None:
+    path = tmp_path / 'c.pth'
+    torch.save({'model': ORDINARY_TENSORS, 'extra': HARMLESS[kind]}, path, pickle_protocol=protocol)
+    with open_checkpoint(path) as checkpoint:
+        assert checkpoint.foreign_names == () and checkpoint.tensors.keys() == {'weight'}
+        assert all(type(record) in INERT for record in records(checkpoint.content['extra']))
+
+
+INERT = (Call, Global, Persistent, list, tuple, dict, str, bytes, int, float, bool, type(None))
+
+
+def records(value: Any) -> Iterator[Any]:
+    """A record and everything in it."""
+    yield value
+    if isinstance(value, Call):
+        parts: Iterable[Any] = (value.function, value.arguments, value.state, value.items, value.entries)
+    elif isinstance(value, dict):
+        parts = (*value.keys(), *value.values())
+    else:
+        parts = value if isinstance(value, (list, tuple)) else ()
+    for part in parts:
+        yield from records(part)
+
+
+def test_a_record_of_a_permitted_name_is_not_made_into_an_object(
+    tmp_path: Path, victim: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Were anything that the file names looked up and called, it would be this.
+    monkeypatch.setattr(functools, 'partial', lambda *_: victim.mkdir())
+    monkeypatch.setattr(uuid, 'UUID', lambda *_: victim.mkdir())
+    for module, name in ((b'functools', b'partial'), (b'uuid', b'UUID')):
+        program = b'\x80\x02}(X\x05\x00\x00\x00modelc' + module + b'\n' + name + b'\nK\x01\x85RX\x01\x00\x00\x00e'
+        program += b'c' + module + b'\n' + name + b'\n)\x81}bu.'
+        with pytest.raises(CheckpointError, match='without parameters'):
+            read(write_archive(tmp_path / 'c.pth', program))
+        assert not victim.exists()
+    pickle.loads(b'cfunctools\npartial\n(K\x01tR.')  # noqa: S301
+    assert victim.exists()
+
+
+@pytest.mark.parametrize('protocol', [0, 1, 2, 4])
+def test_parameters_in_any_kind_of_dictionary_are_found(tmp_path: Path, protocol: int) -> None:
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, value: Any) -> Any:
+            return ('storage', torch.FloatStorage, '0', 'cpu', 2) if isinstance(value, StoragePlace) else None
+
+    for kind in (dict, collections.OrderedDict, OwnDict):
+        buffer = io.BytesIO()
+        Pickler(buffer, protocol=max(protocol, 1)).dump(kind(state_dict=kind(weight=TensorPlace(), epoch=1)))
+        path = write_archive(tmp_path / 'c.pth', buffer.getvalue(), storage_0=struct.pack('<2f', 1.5, 2.5))
+        assert read(path)['weight'].tolist() == [1.5, 2.5], kind
+
+
+def test_ordered_dictionaries_of_python_2_are_read() -> None:
+    assert mapping_of(read_pickle(b"ccollections\nOrderedDict\n((l(lS'a'\naI1\naatR.")) == {'a': 1}
+    assert mapping_of(read_pickle(b'ccollections\nOrderedDict\n((l(lI1\naatR.')) is None
+    assert mapping_of(read_pickle(b'ccollections\nOrderedDict\n(tR.')) == {}
+
+
+class OwnDict(dict):
+    """As training codes have them, for settings and for parameters."""
+
+
+class StoragePlace:
+    """Stands for the storage of a tensor."""
+
+
+class TensorPlace:
+    """A tensor of two numbers."""
+
+    def __reduce__(self) -> tuple:
+        return torch._utils._rebuild_tensor_v2, (StoragePlace(), 0, (2,), (1,), False, None)
 
 
 def test_setstate_of_an_allowed_class_is_not_run(tmp_path: Path, victim: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,15 +13,19 @@ import numpy as np
 import pytest
 
 from hand3r_ros.hand_model.joints import JOINT_PARENTS
+from hand3r_ros.hand_model.sides import HandSide, template_side
 
 
 def random_hand(seed: int = 0) -> dict[str, Any]:
-    """Arrays with MANO's names and shapes and random contents (float64)."""
+    """Arrays with MANO's names and shapes and random contents (float64), but not a left hand's."""
     rng = np.random.default_rng(seed)
     weights = rng.random((778, 16)) ** 4
     regressor = rng.random((16, 778)) * (rng.random((16, 778)) < 0.02) + 1e-9
+    template = 0.05 * rng.standard_normal((778, 3))
+    if template_side(regressor @ template) == HandSide.LEFT:
+        template[:, 0] *= -1.0
     return {
-        'v_template': 0.05 * rng.standard_normal((778, 3)),
+        'v_template': template,
         'shapedirs': 0.004 * rng.standard_normal((778, 3, 10)),
         'posedirs': 0.002 * rng.standard_normal((778, 3, 135)),
         'J_regressor': regressor / regressor.sum(1, keepdims=True),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from hand3r_ros.hand_model.building.skinning import linear_blend, skinning_transforms
-from hand3r_ros.hand_model.data import HandModelData, load_mano, load_open_hand
+from hand3r_ros.hand_model.data import ARRAY_NAMES, HandModelData, hand_model_from_arrays, load_open_hand
 from hand3r_ros.hand_model.joints import (
     FINGERTIP_VERTICES,
     JOINT_NAMES,
@@ -26,6 +26,7 @@ from hand3r_ros.hand_model.joints import (
 )
 from hand3r_ros.hand_model.layer import HandLayer, HandMesh
 from hand3r_ros.hand_model.mirror import mirror_rotations
+from hand3r_ros.hand_model.unpickling import load_mano_pickle
 
 GOLDEN = Path(__file__).resolve().parents[3] / 'shared' / 'reference' / 'golden_hamer'
 
@@ -59,7 +60,7 @@ def test_agrees_with_the_golden_hands(tmp_path: Path) -> None:
     path = tmp_path / 'MANO_RIGHT.pkl'
     path.write_bytes(pickle.dumps(_generators().synthetic_mano(sparse_regressor=True), protocol=2))
     golden = np.load(GOLDEN / 'mano.npz')
-    layer = HandLayer(load_mano(path))
+    layer = HandLayer(hand_model_from_arrays('mano', load_mano_pickle(path, ARRAY_NAMES), path))  # of no side
     right = torch.ones(3, dtype=torch.bool)
     mesh = layer(torch.from_numpy(golden['rotmats']), torch.from_numpy(golden['betas']), right)
     root = mesh.rest_root[:, None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import datetime
 import os
 import pickle
 from pathlib import Path
@@ -20,6 +22,7 @@ from hand3r_ros.hand_model.data import (
     load_open_hand,
     require_same_hand_model,
 )
+from hand3r_ros.hand_model.sides import HandSide, template_side
 from hand3r_ros.hand_model.unpickling import HandModelFileError, load_mano_pickle
 
 
@@ -48,7 +51,7 @@ def test_reads_the_layout_of_the_released_file(hand: dict, tmp_path: Path, monke
     assert_same(data, hand)
 
 
-@pytest.mark.parametrize('protocol', [0, 1, 2, 3, 4])
+@pytest.mark.parametrize('protocol', [0, 1, 2, 3, 4, 5])
 def test_reads_pickle_protocols(hand: dict, tmp_path: Path, protocol: int) -> None:
     assert_same(load_mano(write(tmp_path, pickle.dumps(hand, protocol=protocol))), hand)
 
@@ -58,6 +61,27 @@ def test_reads_sparse_regressors_of_the_installed_scipy(hand: dict, tmp_path: Pa
 
     content = {**hand, 'J_regressor': sparse.csc_matrix(hand['J_regressor'])}
     assert_same(load_mano(write(tmp_path, pickle.dumps(content, protocol=2))), hand)
+
+
+def test_reads_files_that_others_saved_again(hand: dict, tmp_path: Path) -> None:
+    from scipy import sparse
+
+    for protocol in (2, 4, 5):
+        again = collections.OrderedDict(
+            hand,
+            J_regressor=sparse.csr_matrix(hand['J_regressor']),
+            v_template=np.asfortranarray(hand['v_template']),
+            scale=np.float64(1.0),
+            saved=datetime.date(2026, 1, 2),
+        )
+        assert_same(load_mano(write(tmp_path, pickle.dumps(again, protocol=protocol))), hand)
+
+
+def test_arrays_that_contain_themselves_are_refused(tmp_path: Path) -> None:
+    # {'v_template': Ch whose x is itself}
+    program = b"}(S'v_template'\nc__builtin__\nobject\n0cchumpy.ch\nCh\n)\x81q\x01}S'x'\nh\x01sbu."
+    with pytest.raises(HandModelFileError, match='contain themselves'):
+        load_mano(write(tmp_path, program))
 
 
 def test_reads_column_major_and_big_endian_arrays(hand: dict, tmp_path: Path) -> None:
@@ -205,3 +229,45 @@ def test_mixing_hand_models_is_refused() -> None:
     require_same_hand_model('mano', 'mano', 'tiny.safetensors')
     with pytest.raises(HandModelMismatchError, match=r"tiny\.safetensors was made with the hand model 'open_hand'"):
         require_same_hand_model('mano', 'open_hand', 'tiny.safetensors')
+
+
+def test_a_left_hand_is_refused_whatever_its_name(tmp_path: Path) -> None:
+    right = {name: getattr(load_open_hand(), name) for name in ARRAY_NAMES}
+    mirror = np.array([-1.0, 1.0, 1.0])
+    left = {**right, 'v_template': right['v_template'] * mirror, 'f': right['f'][:, ::-1]}
+    load_mano(write(tmp_path, pickle.dumps(right)))
+    path = write(tmp_path, pickle.dumps(left))
+    with pytest.raises(HandModelFileError, match=r'a left hand .*MANO_RIGHT\.pkl from the same archive is needed'):
+        load_mano(path)
+    np.savez(tmp_path / 'MANO_RIGHT.npz', **left)
+    with pytest.raises(HandModelFileError, match='a left hand'):
+        load_mano(tmp_path / 'MANO_RIGHT.npz')
+    load_mano(path, HandSide.LEFT)
+    with pytest.raises(HandModelFileError, match=r'a right hand .*where MANO_LEFT\.pkl'):
+        load_mano(write(tmp_path, pickle.dumps(right)), HandSide.LEFT)
+
+
+def test_the_side_of_the_published_templates_is_told() -> None:
+    # Wrist, knuckles and thumb of MANO's right hand at rest, in centimetres, roughly; its left hand is mirrored in x.
+    joints = np.zeros((16, 3))
+    joints[[0, 1, 4, 7, 10]] = [(9.6, 0.6, 0.6), (0.8, 0.1, 2.7), (0.1, 0.5, 0.3), (2.7, -0.4, -3.7), (1.4, 0.2, -2.0)]
+    joints[[13, 14, 15]] = [(7.1, -0.9, 3.2), (5.1, -0.9, 5.3), (3.1, -1.2, 6.9)]
+    assert template_side(joints) == HandSide.RIGHT
+    assert template_side(joints * [-1, 1, 1]) == HandSide.LEFT
+    assert template_side(joints * [1, 0, 0]) is None  # a line has no sides
+    assert template_side(load_open_hand().J_regressor @ load_open_hand().v_template) == HandSide.RIGHT
+
+
+def test_the_folder_of_the_unpacked_archive_will_do(hand: dict, tmp_path: Path) -> None:
+    models = tmp_path / 'mano_v1_2' / 'models'
+    models.mkdir(parents=True)
+    write(models, pickle.dumps(hand))
+    for folder in (models, models.parent, tmp_path):
+        assert_same(load_mano(folder), hand)
+
+
+def test_mean_parameters_are_not_taken_for_the_hand_model(tmp_path: Path) -> None:
+    path = tmp_path / 'mano_mean_params.npz'
+    np.savez(path, pose=np.zeros(96, 'f4'), shape=np.zeros(10, 'f4'), cam=np.zeros(3, 'f4'))
+    with pytest.raises(HandModelFileError, match=r"mano_mean_params\.npz: HaMeR's mean parameters.*MANO_RIGHT\.pkl"):
+        load_mano(path)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hand3r_ros.imaging.decoder import DecodingOptions, ImageDecoder
 from hand3r_ros.node.image_decoding import (
     SUPPORTED_ENCODINGS,
     ImageDecodingError,
@@ -184,3 +185,66 @@ def test_compressed_rubbish_is_refused(data: bytes) -> None:
     with pytest.raises(ImageDecodingError) as refused:
         decode_compressed_image(SimpleNamespace(format='jpeg', data=array('B', data)))
     assert refused.value.cause == 'undecodable'
+
+
+@pytest.mark.parametrize('extension', ['.png', '.jpg'])
+@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
+@pytest.mark.parametrize('compressed', ['', 'bayer'])
+def test_a_mosaic_that_was_compressed_is_demosaiced(pattern: str, extension: str, compressed: str) -> None:
+    """As image_transport compresses what a Bayer camera publishes."""
+    camera = f'bayer_{pattern}8'
+    name = f'{camera}; {"png" if extension == ".png" else "jpeg"} compressed {camera if compressed else ""}'
+    data = cv2.imencode(extension, mosaic(pattern), [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+    rgb = decode_compressed_image(SimpleNamespace(format=name, data=array('B', data)))
+    assert np.abs(rgb.astype(int) - picture())[1:-1, 1:-1].max() <= (10 if extension == '.png' else 16)
+
+
+@pytest.mark.parametrize('bits', [10, 12, 16])
+def test_a_16_bit_mosaic_that_was_compressed_is_demosaiced_in_its_range(bits: int) -> None:
+    values = mosaic('rggb').astype(np.uint16) << (bits - 8)
+    values[0, 0] = 2**bits - 1
+    data = cv2.imencode('.png', values)[1].tobytes()
+    rgb = decode_compressed_image(SimpleNamespace(format='bayer_rggb16; png compressed ', data=data))
+    assert np.abs(rgb.astype(int) - picture())[2:-1, 2:-1].max() <= 10
+
+
+@pytest.mark.parametrize('name', ['bayer_rggb8; jpeg compressed mono8', 'mono8; jpeg compressed ', 'jpeg', ''])
+def test_a_grey_picture_stays_grey(name: str) -> None:
+    data = cv2.imencode('.png', picture()[..., 0])[1].tobytes()
+    rgb = decode_compressed_image(SimpleNamespace(format=name, data=data))
+    np.testing.assert_array_equal(rgb, np.repeat(picture()[..., :1], 3, axis=2))
+
+
+def test_a_mosaic_that_the_driver_made_colour_of_is_left_alone() -> None:
+    data = cv2.imencode('.png', picture()[..., ::-1])[1].tobytes()
+    message = SimpleNamespace(format='bayer_rggb8; jpeg compressed bgr8', data=data)
+    np.testing.assert_array_equal(decode_compressed_image(message), picture())
+
+
+@pytest.mark.parametrize('bits', [10, 12])
+@pytest.mark.parametrize('encoding', [name for name in SUPPORTED_ENCODINGS if name.endswith('16')])
+def test_values_of_10_and_12_bit_sensors_are_as_bright_as_those_of_8_bit(encoding: str, bits: int) -> None:
+    full = decode_image(image(encoding, rows_of(encoding)))
+    low = rows_of(encoding) >> (16 - bits)
+    low[0, 0] = 2**bits - 1
+    np.testing.assert_array_equal(decode_image(image(encoding, low))[2:, 2:], full[2:, 2:])
+
+
+@pytest.mark.parametrize('encoding', ['rgb8', 'mono16', 'nv12'])
+def test_raw_images_above_the_limit_are_refused_before_their_data_is_looked_at(encoding: str) -> None:
+    decoder = ImageDecoder(DecodingOptions(max_pixels=WIDTH * HEIGHT))
+    assert decode_image(image(encoding, rows_of(encoding)), decoder).shape == (HEIGHT, WIDTH, 3)
+    claiming = image(encoding, rows_of(encoding), height=HEIGHT + 2)
+    with pytest.raises(ImageDecodingError, match='16x14 pixels, more than max_image_pixels') as refused:
+        decode_image(claiming, decoder)
+    assert refused.value.cause == 'bad size'
+
+
+def test_names_of_a_megabyte_are_cut_in_messages() -> None:
+    for decode, message in (
+        (decode_image, image('x' * 1_000_000, picture())),
+        (decode_compressed_image, SimpleNamespace(format='y' * 1_000_000, data=b'no image')),
+    ):
+        with pytest.raises(ImageDecodingError) as refused:
+            decode(message)
+        assert len(str(refused.value)) < 1000

@@ -15,7 +15,7 @@ from hand3r_ros.hand_model.unpickling import HandModelFileError
 from hand3r_ros.network.checkpoints import WeightsError, save_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
-from hand3r_ros.online.config import PlacementConfig, ReconstructorConfig
+from hand3r_ros.online.config import DetectionConfig, PlacementConfig, ReconstructorConfig
 from hand3r_ros.online.factory import build_reconstructor
 from hand3r_ros.online.results import CameraFrame, HandDetection
 
@@ -110,15 +110,33 @@ def test_missing_weights_are_named(tmp_path):
 
 
 def test_weights_of_another_hand_model_are_refused(tmp_path):
-    save_network(tmp_path / 'tiny.safetensors', Hand3R(preset('tiny')), {'preset': 'tiny', 'hand_model': 'mano'})
-    with pytest.raises(HandModelMismatchError, match=r"tiny\.safetensors was made with the hand model 'mano'"):
+    weights_for_mano(tmp_path)
+    with pytest.raises(
+        HandModelMismatchError, match=r"tiny\.safetensors was made with the hand model 'mano'"
+    ) as caught:
         build_reconstructor(ReconstructorConfig(weights_dir=tmp_path))
+    assert 'hand_model:=mano' in str(caught.value) and '--hand-model mano' in str(caught.value)
 
 
-def test_a_missing_mano_file_is_named(weights_dir, tmp_path):
+def test_missing_weights_are_named_before_anything_else(tmp_path):
+    for hand_model in ('open_hand', 'mano'):
+        detection = DetectionConfig(detector='no such detector')
+        config = ReconstructorConfig('full', tmp_path, hand_model, detection=detection)
+        with pytest.raises(WeightsError, match=r'full\.safetensors does not exist.*hand3r convert'):
+            build_reconstructor(config)
+
+
+def weights_for_mano(folder):
+    save_network(folder / 'tiny.safetensors', Hand3R(preset('tiny')), {'preset': 'tiny', 'hand_model': 'mano'})
+    return folder
+
+
+def test_a_missing_mano_file_is_named(tmp_path):
     path = tmp_path / 'MANO_RIGHT.pkl'
     with pytest.raises(HandModelFileError, match=str(path)):
-        build_reconstructor(ReconstructorConfig(weights_dir=weights_dir, hand_model='mano', mano_path=path))
+        build_reconstructor(
+            ReconstructorConfig(weights_dir=weights_for_mano(tmp_path), hand_model='mano', mano_path=path)
+        )
 
 
 def test_what_the_machine_cannot_do_is_refused(weights_dir):
@@ -130,5 +148,6 @@ def test_what_the_machine_cannot_do_is_refused(weights_dir):
 
 
 def test_mano_beside_the_weights_is_found(tmp_path):
+    weights_for_mano(tmp_path)
     with pytest.raises(HandModelFileError, match=rf'no MANO_RIGHT\.pkl or MANO_RIGHT\.npz in {tmp_path}.*mano_dir'):
         build_reconstructor(ReconstructorConfig(weights_dir=tmp_path, hand_model='mano'))

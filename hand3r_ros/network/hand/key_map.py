@@ -1,7 +1,7 @@
 """Which tensor of a HaMeR checkpoint is which parameter of ``HandStream``.
 
 The map is explicit and total: 503 tensors of the released file, none guessed. What the checkpoint carries besides
-them is listed by name: it is training-only or belongs to the hand model.
+them is training-only or belongs to the hand model, and known by its name or the prefix of it.
 """
 
 from __future__ import annotations
@@ -10,42 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from hand3r_ros.network.hand.config import HandConfig
+from hand3r_ros.network.wrapped_names import unwrapped_names
 
-_DISCRIMINATOR_LAYERS = (
-    'D_conv1',
-    'D_conv2',
-    *(f'pose_out.{joint}' for joint in range(15)),
-    'betas_fc1',
-    'betas_fc2',
-    'betas_out',
-    'D_alljoints_fc1',
-    'D_alljoints_fc2',
-    'D_alljoints_out',
-)
-_HAND_MODEL_BUFFERS = (
-    'shapedirs',
-    'faces_tensor',
-    'v_template',
-    'J_regressor',
-    'posedirs',
-    'parents',
-    'lbs_weights',
-    'hand_components',
-    'hand_mean',
-    'pose_mean',
-    'extra_joints_idxs',
-    'joint_map',
-    'vertex_joint_selector.extra_joints_idxs',
-)
-IGNORED_NAMES = frozenset(
-    (
-        'initialized',
-        *(f'discriminator.{layer}.{kind}' for layer in _DISCRIMINATOR_LAYERS for kind in ('weight', 'bias')),
-        *(f'mano.{buffer}' for buffer in _HAND_MODEL_BUFFERS),
-    )
-)
+IGNORED_NAMES = frozenset(('initialized',))
+IGNORED_PREFIXES = ('discriminator.', 'mano.')
 """Known and not needed: a training flag, the adversarial prior of the training, and the hand model, which is read from
-the user's own MANO file. A checkpoint may lack any of them."""
+the user's own MANO file; its buffers differ with the release of smplx. A checkpoint may lack any of them."""
 
 _BACKBONE = {
     'pos_embed': 'position',
@@ -118,7 +88,7 @@ def _with_bias(theirs_prefix: str, ours_prefix: str, modules: Mapping[str, str])
 
 def is_ignored(name: str) -> bool:
     """Whether a checkpoint tensor is known and not needed."""
-    return name in IGNORED_NAMES
+    return name in IGNORED_NAMES or name.startswith(IGNORED_PREFIXES)
 
 
 def rename_checkpoint(tensors: Mapping[str, Value], config: HandConfig) -> dict[str, Value]:
@@ -128,7 +98,8 @@ def rename_checkpoint(tensors: Mapping[str, Value], config: HandConfig) -> dict[
         ValueError: a tensor is missing or unknown; the message names examples of both.
 
     """
-    names = checkpoint_key_map(config)
+    names, bare = checkpoint_key_map(config), unwrapped_names(tensors)
+    tensors = {bare[name]: tensor for name, tensor in tensors.items()}
     missing = sorted(names.keys() - tensors.keys())
     unknown = sorted(name for name in tensors.keys() - names.keys() if not is_ignored(name))
     if missing or unknown:

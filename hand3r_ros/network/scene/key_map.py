@@ -13,9 +13,7 @@ import torch
 from torch import Tensor
 
 from hand3r_ros.network.scene.config import SceneConfig
-
-PARALLEL_PREFIX = 'module.'
-"""Put in front of every name by data-parallel training; carries no meaning."""
+from hand3r_ros.network.wrapped_names import unwrapped_names
 
 _ENCODER_BLOCK = {
     'norm1': 'attention_norm',
@@ -147,7 +145,8 @@ def rename_checkpoint(tensors: Mapping[str, Tensor], config: SceneConfig) -> dic
         ValueError: a tensor is missing, unknown, or two names of a tied tensor disagree.
 
     """
-    tensors = {name.removeprefix(PARALLEL_PREFIX): tensor for name, tensor in tensors.items()}
+    bare = unwrapped_names(tensors)
+    tensors = {bare[name]: tensor for name, tensor in tensors.items()}
     key_map = checkpoint_key_map(config)
     # A file may hold a tied tensor under one of its names only, and may leave out what is not used.
     available = dict(tensors)

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.imaging.decoder import DecodingOptions, ImageDecoder
+from hand3r_ros.imaging.limits import DEFAULT_MAX_PIXELS
 from hand3r_ros.media import IMAGE_SUFFIXES, MediaError, image_files, read_image
 from hand3r_ros.online.results import HandResult
 from hand3r_ros.video import Video
@@ -67,6 +69,7 @@ class RealImages:
     frames: int = 0  # at most; 0: all
     max_size: int = 0  # longer images are made smaller, px; 0: never
     camera: tuple[float, float, float, float] | None = None  # fx, fy, cx, cy, px of the file's images
+    max_pixels: int = DEFAULT_MAX_PIXELS  # image files that say they have more are refused
 
 
 class VideoSource:
@@ -109,9 +112,10 @@ class ImageSource:
     def __init__(self, paths: list[Path], options: RealImages) -> None:
         self._paths, self._options = paths, options
         self.fps = options.fps or 5.0
+        self._decoder = ImageDecoder(DecodingOptions(options.max_pixels))
         self.faults: tuple[str, ...] = ()
-        if not any(_is_image(path) for path in paths):
-            read_image(paths[0])  # says what is wrong with it
+        if not any(_is_image(path, self._decoder) for path in paths):
+            read_image(paths[0], self._decoder)  # says what is wrong with it
 
     @property
     def description(self) -> str:
@@ -125,7 +129,7 @@ class ImageSource:
         faults = []
         for path in paths[: self._options.frames or None]:
             try:
-                pixels = read_image(path)
+                pixels = read_image(path, self._decoder)
             except MediaError as error:
                 faults.append(f'{error}: left out')
                 self.faults = tuple(faults[:MOST_FAULTS])
@@ -149,9 +153,9 @@ def open_images(path: Path, options: RealImages) -> VideoSource | ImageSource:
     return VideoSource(path, options)
 
 
-def _is_image(path: Path) -> bool:
+def _is_image(path: Path, decoder: ImageDecoder) -> bool:
     try:
-        read_image(path)
+        read_image(path, decoder)
     except MediaError:
         return False
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hand3r_ros.imaging.limits import DEFAULT_MAX_PIXELS
 from hand3r_ros.node.parameter_fields import Changes, parameter
 
 START = Changes.NEVER
@@ -36,6 +37,9 @@ class PlayerParameters:
 
     max_size: int = parameter(
         1280, 'Make larger videos and images smaller, px of the longer side; 0: never', START, minimum=0, maximum=16384
+    )
+    max_image_pixels: int = parameter(
+        DEFAULT_MAX_PIXELS, 'Refuse image files that say they have more pixels', START, minimum=1, maximum=1 << 30
     )
     intrinsics: tuple[float, ...] = parameter(
         (0.0, 0.0, 0.0, 0.0),

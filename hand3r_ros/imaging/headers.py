@@ -1,0 +1,176 @@
+"""How large an encoded image says it is, read from its first bytes, before a decoder takes memory for it.
+
+Only formats that are known here are decoded at all. A format may say its size more than once; the largest counts, since
+it is not for us to know which one a decoder believes.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+
+Size = tuple[int, int]
+FORMATS = 'JPEG, PNG, WebP, BMP, TIFF, PNM, JPEG 2000, Sun raster'
+"""What is decoded, for messages to users."""
+_MAX_SEGMENTS = 4096
+"""Segments, boxes or entries that are looked through; real files have a few dozen."""
+_JPEG_MARKER = re.compile(rb'[^\xff]{0,64}\xff{1,64}[^\xff]', re.DOTALL)
+_TEXT_HEADER = 1 << 16
+"""Bytes in which the header of a PNM file, comments included, has to end."""
+
+
+class HeaderError(ValueError):
+    """The first bytes are not those of an image that is decoded, or are damaged."""
+
+
+def claimed_size(data: memoryview) -> Size:
+    """Width and height (px) of an encoded image as its header says; raises :class:`HeaderError`."""
+    start = bytes(data[:16])
+    for signature, sizes in _READERS:
+        if signature.match(start):
+            try:
+                found = list(sizes(data))
+            except HeaderError:
+                raise
+            except (struct.error, LookupError, ValueError) as error:
+                raise HeaderError('its header is damaged or cut off') from error
+            if not found:
+                raise HeaderError('its header says no size')
+            return max(width for width, _ in found), max(height for _, height in found)
+    raise HeaderError(f'it is none of {FORMATS}')
+
+
+def _jpeg(data: memoryview) -> Iterator[Size]:
+    """From the first frame header; what is stored before it, thumbnails for example, is stepped over."""
+    position = 2
+    for _ in range(_MAX_SEGMENTS):
+        between = _JPEG_MARKER.match(data, position)  # decoders step over what lies between segments
+        if between is None:
+            return
+        position, marker = between.end(), data[between.end() - 1]
+        if marker == 0 or marker == 1 or 0xD0 <= marker <= 0xD8:  # stand alone
+            continue
+        if marker in (0xD9, 0xDA):  # end, or pixels without a frame header
+            return
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from('>HH', data, position + 3)
+            yield width, height
+            return
+        position += struct.unpack_from('>H', data, position)[0]
+
+
+def _png(data: memoryview) -> Iterator[Size]:
+    """Of the image, and of the first frame of an animation."""
+    if bytes(data[12:16]) != b'IHDR':
+        raise HeaderError('IHDR is missing')
+    yield struct.unpack_from('>II', data, 16)
+    for chunk in re.finditer(b'fcTL|IDAT', data):
+        if chunk[0] == b'IDAT':
+            return
+        yield struct.unpack_from('>II', data, chunk.end() + 4)
+
+
+def _webp(data: memoryview) -> Iterator[Size]:
+    chunk = bytes(data[12:16])
+    if chunk == b'VP8X':
+        yield _u24(data, 24) + 1, _u24(data, 27) + 1
+    elif chunk == b'VP8L':
+        (packed,) = struct.unpack_from('<I', data, 21)
+        yield (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1
+    elif chunk == b'VP8 ':
+        width, height = struct.unpack_from('<HH', data, 26)
+        yield width & 0x3FFF, height & 0x3FFF
+
+
+def _bmp(data: memoryview) -> Iterator[Size]:
+    (header_size,) = struct.unpack_from('<I', data, 14)
+    width, height = struct.unpack_from('<HH' if header_size == 12 else '<ii', data, 18)
+    yield abs(width), abs(height)  # a negative height stands for rows from top to bottom
+
+
+def _tiff(data: memoryview) -> Iterator[Size]:
+    """Of the first image and of its tiles, which a decoder takes as a whole."""
+    order = '<' if data[0] == ord('I') else '>'
+    big = struct.unpack_from(f'{order}H', data, 2)[0] == 43
+    (directory,) = struct.unpack_from(f'{order}{"Q" if big else "I"}', data, 8 if big else 4)
+    (count,) = struct.unpack_from(f'{order}{"Q" if big else "H"}', data, directory)
+    first, entry_size = (directory + 8, 20) if big else (directory + 2, 12)
+    values: dict[int, int] = {}
+    for entry in range(first, first + min(count, _MAX_SEGMENTS) * entry_size, entry_size):
+        tag, kind = struct.unpack_from(f'{order}HH', data, entry)
+        if tag in _TIFF_SIZES and kind in _TIFF_INTEGERS:
+            value = struct.unpack_from(f'{order}{_TIFF_INTEGERS[kind]}', data, entry + (12 if big else 8))[0]
+            values[tag] = max(value, values.get(tag, 0))
+    yield values[256], values[257]
+    yield values.get(322, 1), values.get(323, 1)
+
+
+def _pnm(data: memoryview) -> Iterator[Size]:
+    text = re.sub(rb'#[^\r\n]*', b' ', bytes(data[2:_TEXT_HEADER]))
+    numbers = re.match(rb'\s*(\d{1,10})\s+(\d{1,10})\s', text)
+    if numbers is not None:
+        yield int(numbers[1]), int(numbers[2])
+
+
+def _pam(data: memoryview) -> Iterator[Size]:
+    header = bytes(data[:_TEXT_HEADER]).partition(b'ENDHDR')[0]
+    header = re.sub(rb'#[^\r\n]*', b' ', header)
+    width, height = (max(map(int, re.findall(rb'\b%s\s+(\d{1,10})' % name, header))) for name in (b'WIDTH', b'HEIGHT'))
+    yield width, height
+
+
+def _jpeg2000(data: memoryview) -> Iterator[Size]:
+    """Of the codestream, which may lie inside boxes."""
+    if data[0] == 0xFF:
+        return (yield from _codestream(data, 0))
+    position = 0
+    for _ in range(_MAX_SEGMENTS):
+        length, kind = struct.unpack_from('>I4s', data, position)
+        content = position + 8
+        if length == 1:
+            (length,) = struct.unpack_from('>Q', data, content)
+            content += 8
+        if kind == b'jp2c':
+            return (yield from _codestream(data, content))
+        if length < 8:
+            return
+        position += length
+
+
+def _codestream(data: memoryview, start: int) -> Iterator[Size]:
+    markers = struct.unpack_from('>HH', data, start)
+    if markers != (0xFF4F, 0xFF51):
+        raise HeaderError('SIZ is missing')
+    right, bottom, left, top = struct.unpack_from('>IIII', data, start + 8)
+    (components,) = struct.unpack_from('>H', data, start + 40)
+    if components > 4:
+        raise HeaderError(f'{components} colours')
+    yield right - left, bottom - top
+
+
+def _sun_raster(data: memoryview) -> Iterator[Size]:
+    yield struct.unpack_from('>II', data, 4)
+
+
+def _u24(data: memoryview, offset: int) -> int:
+    return int.from_bytes(data[offset : offset + 3], 'little')
+
+
+_TIFF_SIZES = (256, 257, 322, 323)  # ImageWidth, ImageLength, TileWidth, TileLength
+_TIFF_INTEGERS = {3: 'H', 4: 'I', 16: 'Q'}
+
+_READERS: tuple[tuple[re.Pattern[bytes], Callable[[memoryview], Iterator[Size]]], ...] = tuple(
+    (re.compile(signature, re.DOTALL), sizes)
+    for signature, sizes in (
+        (rb'\xff\xd8\xff', _jpeg),
+        (rb'\x89PNG\r\n\x1a\n', _png),
+        (rb'RIFF....WEBP', _webp),
+        (rb'BM', _bmp),
+        (rb'II[*+]\0|MM\0[*+]', _tiff),
+        (rb'P[1-6]\s', _pnm),
+        (rb'P7\s', _pam),
+        (rb'\0\0\0\x0cjP  |\xff\x4f\xff\x51', _jpeg2000),
+        (rb'\x59\xa6\x6a\x95', _sun_raster),
+    )
+)
