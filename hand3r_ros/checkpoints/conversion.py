@@ -22,13 +22,12 @@ from hand3r_ros.checkpoints.settings import hand_differences, scene_differences
 from hand3r_ros.checkpoints.sources import MANO, Source
 from hand3r_ros.checkpoints.tensors import StoredTensor
 from hand3r_ros.checkpoints.torch_checkpoint import TorchCheckpoint, open_checkpoint
-from hand3r_ros.files import replacing
+from hand3r_ros.checkpoints.writing import Entry, replacing, write_safetensors
 from hand3r_ros.hand_model import data as hand_data
 from hand3r_ros.hand_model.unpickling import HandModelFileError
 from hand3r_ros.network.checkpoints import weights_header
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.network.presets import preset as preset_config
-from hand3r_ros.safetensors_files import Entry, write_safetensors
 
 PRESET = 'full'
 WEIGHTS_FILE = f'{PRESET}.safetensors'

@@ -11,8 +11,8 @@ from hand3r_ros.node.names import shortened
 
 LONGEST_MESSAGE = 500
 """Characters of a rejection that are logged and kept: the last resort, names in it are shortened before."""
-MOST_NOTES = 20
-"""Different messages that are said once; more of them come from an input that changes all the time."""
+MOST_SAID = 100
+"""Different messages that are logged once; those that go on beyond this are made by the input, not by a setting."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class Counters:
     without_detections: int = 0  # detections were expected but did not come in time
     last_error: str = ''
     by_cause: dict[str, int] = field(default_factory=dict)  # rejections by short cause
-    notes: tuple[str, ...] = ()  # what was said once, about what stays as it is
 
 
 class Accounting:
@@ -44,7 +43,7 @@ class Accounting:
         self._clock = clock
         self._lock = threading.Lock()
         self._last_logged: dict[tuple[str, str], float] = {}
-        self._notes: dict[str, None] = {}  # in the order in which they were said
+        self._said: set[tuple[str, str]] = set()
         self.clear()
 
     def clear(self) -> None:
@@ -53,7 +52,7 @@ class Accounting:
             self._counts = dict.fromkeys(('received', 'processed', 'dropped', 'too_old', 'without_detections'), 0)
             self._by_cause: dict[str, int] = {}
             self._last_error = ''
-            self._notes.clear()
+            self._said.clear()
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to one of received, processed, dropped, too_old, without_detections."""
@@ -80,12 +79,12 @@ class Accounting:
 
     def warn_once(self, topic: str, message: str) -> None:
         """Log, without counting, what stays as it is: the same message once until the node is configured again."""
-        note = f'{topic}: {shortened(message, LONGEST_MESSAGE)}'
+        message = shortened(message, LONGEST_MESSAGE)
         with self._lock:
-            if note in self._notes or len(self._notes) >= MOST_NOTES:
+            if (topic, message) in self._said or len(self._said) >= MOST_SAID:
                 return
-            self._notes[note] = None
-        self._warn(note)
+            self._said.add((topic, message))
+        self._warn(f'{topic}: {message}')
 
     def counters(self) -> Counters:
         """A consistent copy of all counts."""
@@ -95,5 +94,4 @@ class Accounting:
                 rejected=sum(self._by_cause.values()),
                 last_error=self._last_error,
                 by_cause=dict(self._by_cause),
-                notes=tuple(self._notes),
             )

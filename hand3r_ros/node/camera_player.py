@@ -18,6 +18,7 @@ from vision_msgs.msg import Detection2DArray
 from hand3r_msgs.msg import HandMeshArray
 from hand3r_ros.hand_model.data import OPEN_HAND
 from hand3r_ros.node import messages, messages_hands, messages_scene
+from hand3r_ros.node.callbacks import GuardedCallbacks
 from hand3r_ros.node.demo import player_messages
 from hand3r_ros.node.demo.declaring import declare_parameters
 from hand3r_ros.node.demo.frame_sources import (
@@ -30,8 +31,8 @@ from hand3r_ros.node.demo.frame_sources import (
 )
 from hand3r_ros.node.demo.player_parameters import PlayerParameters
 from hand3r_ros.node.demo.read_ahead import ReadAhead
-from hand3r_ros.node.demo.running import run_demo_node
 from hand3r_ros.node.parameter_fields import ParameterError
+from hand3r_ros.node.running import UNUSABLE, run_node
 
 RENDERED_FRAMES = 100
 POLL_SECONDS = 0.05
@@ -120,7 +121,7 @@ class PlayerTopics:
             self._true_depth.publish(player_messages.depth_image(header, truth.depth))
 
 
-class CameraPlayer(Node):
+class CameraPlayer(GuardedCallbacks, Node):
     """Plays a source as a camera.
 
     Publishes image, image/compressed, camera_info and, for rendered scenes, detections and ground_truth/hands,
@@ -132,27 +133,28 @@ class CameraPlayer(Node):
         super().__init__('camera_player')
         self.parameters = declare_parameters(self, PlayerParameters)
         self.done: Future = Future()
-        self._source: FrameSource = open_source(self.parameters)
-        self._read_ahead = ReadAhead(self._source.frames, self.parameters.read_ahead, self.parameters.loop)
+        source: FrameSource = open_source(self.parameters)
+        self._read_ahead = ReadAhead(source.frames, self.parameters.read_ahead, self.parameters.loop)
         self._topics = PlayerTopics(self, self.parameters, has_truth=not self.parameters.source)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._finished = self.create_publisher(UInt32, '~/finished', latched)
-        self._rate = self._source.fps
+        self._rate = source.fps
         self._played, self._late = 0, 0
         self._began_waiting: float | None = None
         self._began_delay: float | None = None
+        self._source_problem: Exception | None = None
         self._timer = self.create_timer(POLL_SECONDS, self._wait)
-        self.get_logger().info(f'camera player: {self._source.description}')
+        self.get_logger().info(f'camera player: {source.description}')
 
     def finish(self) -> int:
-        """All is said already."""
-        return 0
+        """Nothing remains to be said; the exit code tells whether the source could be played to its end."""
+        if self._source_problem is None:
+            return 0
+        return UNUSABLE if isinstance(self._source_problem, SourceError) else 1
 
     def close(self) -> None:
         """Stop the thread that prepares frames."""
         self._read_ahead.close()
-        for fault in self._source.faults:
-            self.get_logger().warning(fault)
 
     def _seconds(self) -> float:
         return float(self.get_clock().now().nanoseconds) * 1e-9
@@ -166,7 +168,7 @@ class CameraPlayer(Node):
         self._play_next()
 
     def _is_time_to_start(self) -> bool:
-        if self._read_ahead.is_over:
+        if self._source_is_over():
             return True
         now = self._seconds()
         if self._began_waiting is None:
@@ -185,10 +187,25 @@ class CameraPlayer(Node):
             self._began_delay = now
         return now - self._began_delay >= self.parameters.start_delay
 
+    def _source_is_over(self) -> bool:
+        """All images were taken; also when the source can give no more of them, which is said once."""
+        if self._source_problem is not None:
+            return True
+        try:
+            return self._read_ahead.is_over
+        except SourceError as error:
+            problem: Exception = error
+            self.get_logger().error(f'camera player: {error}')
+        except Exception as error:
+            problem = error
+            self.note_failure('the source of images', error)
+        self._source_problem = problem
+        return True
+
     def _play_next(self) -> None:
         frame = self._read_ahead.take()
         if frame is None:
-            if self._read_ahead.is_over:
+            if self._source_is_over():
                 self._finish()
                 return
             self._late += 1
@@ -206,13 +223,13 @@ class CameraPlayer(Node):
         self._finished.publish(UInt32(data=self._played))
         self._finished.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_SECONDS))
         self.get_logger().info(f'camera player: {self._played} images played, {self._late} times late')
-        if self.parameters.exit_at_end:
+        if self.parameters.exit_at_end or self._source_problem is not None:
             self.done.set_result(True)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; the exit code is 2 when the parameters or the source are unusable."""
-    return run_demo_node('camera_player', CameraPlayer, arguments, (ParameterError, SourceError))
+    return run_node('camera_player', CameraPlayer, arguments, (ParameterError, SourceError))
 
 
 if __name__ == '__main__':

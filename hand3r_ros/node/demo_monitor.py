@@ -20,13 +20,14 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import UInt32
 
 from hand3r_msgs.msg import Hand3RStatus, HandMeshArray, HandTopology
+from hand3r_ros.node.callbacks import GuardedCallbacks
 from hand3r_ros.node.demo.accuracy import measure
 from hand3r_ros.node.demo.collector import Collector
 from hand3r_ros.node.demo.declaring import declare_parameters
 from hand3r_ros.node.demo.run_picture import draw_run
-from hand3r_ros.node.demo.running import run_demo_node
 from hand3r_ros.node.demo.summary import Summary, as_numbers, as_text, summarize
 from hand3r_ros.node.parameter_fields import Changes, ParameterError, parameter
+from hand3r_ros.node.running import run_node
 from hand3r_ros.visualization.picture import save_picture
 from hand3r_ros.visualization.warm_up import warm_up
 
@@ -56,7 +57,7 @@ class MonitorParameters:
     )
 
 
-class DemoMonitor(Node):
+class DemoMonitor(GuardedCallbacks, Node):
     """Subscribes to images, all outputs of the node and the ground truth; publishes nothing."""
 
     def __init__(self) -> None:
@@ -176,7 +177,7 @@ class DemoMonitor(Node):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; ended early (Ctrl-C) it still sums up what it has seen."""
-    return run_demo_node('demo_monitor', DemoMonitor, arguments, (ParameterError,))
+    return run_node('demo_monitor', DemoMonitor, arguments, (ParameterError,), grace_seconds=None)
 
 
 if __name__ == '__main__':

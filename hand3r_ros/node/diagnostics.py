@@ -13,6 +13,7 @@ from rclpy.node import Node
 
 from hand3r_msgs.msg import Hand3RStatus
 from hand3r_ros.node.accounting import Accounting, Counters
+from hand3r_ros.node.callbacks import CallbackFailures
 from hand3r_ros.node.messages import FrameReport
 
 SILENCE_SECONDS = 5.0
@@ -32,13 +33,18 @@ class NodeHealth:
     problem: str  # why configuring failed, empty if it did not
     image_topic: str
     report: FrameReport | None  # of the image processed last; None while unconfigured
+    is_paused: bool = False  # by ~/enable
 
 
 class Diagnostics:
     """Reports once per second through diagnostic_updater, in every state of the life cycle."""
 
-    def __init__(self, node: Node, accounting: Accounting, health: Callable[[], NodeHealth]) -> None:
+    def __init__(
+        self, node: Node, accounting: Accounting, failures: CallbackFailures, health: Callable[[], NodeHealth]
+    ) -> None:
         self._accounting = accounting
+        self._failures = failures
+        self._failures_reported = 0
         self._health = health
         self._last = Counters()
         self._last_image = time.monotonic()
@@ -50,19 +56,26 @@ class Diagnostics:
 
     def _describe_node(self, status: Any) -> Any:
         health = self._health()
+        failures, self._failures_reported = self._failures_reported, self._failures.count
         if health.problem:
             status.summary(DiagnosticStatus.ERROR, health.problem)
+        elif self._failures_reported > failures:
+            status.summary(DiagnosticStatus.ERROR, f'a callback failed: {self._failures.last}')
+        elif health.lifecycle == 'active' and health.is_paused:
+            status.summary(DiagnosticStatus.OK, 'active, but ~/enable said to ignore images')
         elif health.lifecycle == 'active':
             status.summary(DiagnosticStatus.OK, 'active')
         else:
             status.summary(DiagnosticStatus.WARN, health.lifecycle)
+        status.add('failed_callbacks', str(self._failures_reported))
+        status.add('last_failed_callback', self._failures.last)
         return status
 
     def _describe_input(self, status: Any) -> Any:
         counters, last, health = self._accounting.counters(), self._last, self._health()
         self._last = counters
         now = time.monotonic()
-        if counters.received != last.received or health.lifecycle != 'active':
+        if counters.received != last.received or health.lifecycle != 'active' or health.is_paused:
             self._last_image = now
         if counters.rejected > last.rejected:
             status.summary(DiagnosticStatus.WARN, counters.last_error)
@@ -74,8 +87,6 @@ class Diagnostics:
             status.add(name, str(getattr(counters, name)))
         for cause, number in sorted(counters.by_cause.items()):
             status.add(f'rejected: {cause}', str(number))
-        for number, note in enumerate(counters.notes, 1):
-            status.add(f'note {number}', note)
         return status
 
     def _describe_reconstruction(self, status: Any) -> Any:

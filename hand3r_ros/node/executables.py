@@ -1,8 +1,10 @@
-"""The commands of the package. Importing a node takes seconds, in which a Ctrl-C must not end in a traceback."""
+"""The commands of the package. Importing a node takes seconds, in which a signal already has to end it well."""
 
 from __future__ import annotations
 
 from importlib import import_module
+
+from hand3r_ros.node.ending import end_at_once_when_asked
 
 
 def hand3r_node() -> int:
@@ -26,8 +28,6 @@ def live_viewer() -> int:
 
 
 def _run(module: str) -> int:
-    """Import a module of this package and run its ``main``; gives the exit code, 0 when interrupted on the way."""
-    try:
-        return int(import_module(f'{__package__}.{module}').main() or 0)
-    except KeyboardInterrupt:
-        return 0
+    """Import a module of this package and run its ``main``; gives the exit code."""
+    end_at_once_when_asked()
+    return int(import_module(f'{__package__}.{module}').main())

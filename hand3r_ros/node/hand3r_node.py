@@ -5,20 +5,21 @@ configure loads weights and makes publishers and services; activate begins to ta
 
 from __future__ import annotations
 
+import sys
 import traceback
 from dataclasses import dataclass
 from typing import Any
 
-import rclpy
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.task import Future
 
 from hand3r_ros.geometry import Array
 from hand3r_ros.hand_model.data import HandModelFileError
 from hand3r_ros.network.checkpoints import WeightsError
 from hand3r_ros.node.accounting import Accounting
 from hand3r_ros.node.calibration import LatestCalibration
+from hand3r_ros.node.callbacks import GuardedCallbacks, guarded_transition
 from hand3r_ros.node.configuration import reconstructor_config
 from hand3r_ros.node.detections import DetectionBuffer
 from hand3r_ros.node.diagnostics import Diagnostics, NodeHealth
@@ -29,6 +30,7 @@ from hand3r_ros.node.outputs import Outputs
 from hand3r_ros.node.parameter_server import ParameterServer
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.node.qos import QosOverrideError
+from hand3r_ros.node.running import run_node
 from hand3r_ros.node.services import Services
 from hand3r_ros.node.state_saving import first_state
 from hand3r_ros.node.subscriptions import IMAGE_TOPICS, Subscriptions
@@ -71,7 +73,7 @@ class _Running:
         self.worker.stop()
 
 
-class Hand3RNode(LifecycleNode):
+class Hand3RNode(GuardedCallbacks, LifecycleNode):
     """One RGB camera topic in; camera pose, scene and hand meshes out.
 
     Subscribes: image (or image/compressed), camera_info, detections, and /tf where a parameter asks for it.
@@ -82,13 +84,15 @@ class Hand3RNode(LifecycleNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__('hand3r', **options)
+        self.done: Future = Future()  # never: it runs until it is ended
         self._configured: _Configured | None = None
         self._running: _Running | None = None
         self._lifecycle_label = 'unconfigured'
         self._configure_problem = ''
+        self._is_enabled = True  # what ~/enable asked for
         self._accounting = Accounting(self.get_logger().warning)
         self._parameter_server = ParameterServer(self, lambda: self._configured is None, self._apply_parameters)
-        self._reporter = Diagnostics(self, self._accounting, self._health)
+        self._reporter = Diagnostics(self, self._accounting, self.callback_failures, self._health)
         self._status_timer = self.create_timer(
             STATUS_PERIOD, self._publish_status, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
@@ -97,6 +101,7 @@ class Hand3RNode(LifecycleNode):
                 0.0, self._autostart, clock=Clock(clock_type=ClockType.STEADY_TIME)
             )
 
+    @guarded_transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the weights and make publishers and services; FAILURE says why in one line."""
         self._configure_problem = '; '.join(self._parameter_server.problems)
@@ -106,15 +111,16 @@ class Hand3RNode(LifecycleNode):
             except EXPECTED_ERRORS as error:
                 self._configure_problem = str(error)
             except Exception as error:
-                self._configure_problem = f'{type(error).__name__}: {error}'
-                self.get_logger().error(traceback.format_exc())
+                self._configure_problem = self.note_failure('configure', error)
         if self._configure_problem:
-            self.get_logger().error(f'cannot configure: {self._configure_problem}')
+            if self.context.ok():  # else the process is ending, and what configure uses is gone
+                self.get_logger().error(f'cannot configure: {self._configure_problem}')
             self._free()
             return TransitionCallbackReturn.FAILURE
         self._lifecycle_label = 'inactive'
         return super().on_configure(state)
 
+    @guarded_transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to take images; FAILURE says why in one line."""
         result = super().on_activate(state)
@@ -129,26 +135,34 @@ class Hand3RNode(LifecycleNode):
         self.get_logger().info(f'active, waiting for images on {self._image_topic()}')
         return result
 
+    @guarded_transition
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take no more images; the reconstruction keeps its state."""
         self._stop()
         self._lifecycle_label = 'inactive'
         return super().on_deactivate(state)
 
+    @guarded_transition
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the network and everything made by configure."""
         self._free()
         return super().on_cleanup(state)
 
+    @guarded_transition
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything."""
         self._free()
         return super().on_shutdown(state)
 
+    @guarded_transition
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything; the node can be configured again."""
         self._free()
         return super().on_error(state)
+
+    def finish(self) -> int:
+        """There is nothing to sum up."""
+        return 0
 
     def close(self) -> None:
         """Stop the worker and free everything, whatever the state; for the end of the process."""
@@ -156,8 +170,11 @@ class Hand3RNode(LifecycleNode):
 
     def _configure(self, parameters: NodeParameters) -> None:
         self._accounting.clear()
+        self._is_enabled = True
         config = reconstructor_config(parameters)
         reconstructor, hand_model = build_reconstructor(config), load_hand_model(config)
+        if not self.context.ok():
+            raise RuntimeError('the process is ending')
         if parameters.warmup:
             reconstructor.warm_up()
         if (state_file := first_state(parameters)) is not None:
@@ -195,6 +212,7 @@ class Hand3RNode(LifecycleNode):
     def _start(self, configured: _Configured) -> None:
         mailbox: Mailbox[Any] = Mailbox(discarded=lambda: self._accounting.count('dropped'))
         subscriptions = Subscriptions(self, self._parameters_now(), self._accounting, mailbox, configured.inputs)
+        subscriptions.enable(self._is_enabled)
         configured.outputs.publish_topology()
         processor = configured.processor
         worker = Worker(mailbox, processor.process, self._on_worker_error, processor.publish_map_if_due)
@@ -224,6 +242,7 @@ class Hand3RNode(LifecycleNode):
             self._configured.processor.reconfigure(reconstructor_config(parameters))
 
     def _enable(self, enabled: bool) -> None:
+        self._is_enabled = enabled
         if self._running is not None:
             self._running.subscriptions.enable(enabled)
 
@@ -252,25 +271,15 @@ class Hand3RNode(LifecycleNode):
 
     def _health(self) -> NodeHealth:
         report = None if self._configured is None else self._configured.processor.report
-        return NodeHealth(self._lifecycle_label, self._configure_problem, self._image_topic(), report)
+        return NodeHealth(
+            self._lifecycle_label, self._configure_problem, self._image_topic(), report, is_paused=not self._is_enabled
+        )
 
 
-def main(args: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    rclpy.init(args=args)
-    node = Hand3RNode()
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        node.close()
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
+    return run_node('hand3r', Hand3RNode, arguments)
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

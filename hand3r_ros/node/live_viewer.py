@@ -19,11 +19,12 @@ from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages, messages_hands, messages_scene
 from hand3r_ros.node.calibration import CalibrationError, intrinsics_from_camera_info
+from hand3r_ros.node.callbacks import GuardedCallbacks
 from hand3r_ros.node.demo.collector import Newest
 from hand3r_ros.node.demo.declaring import declare_parameters
-from hand3r_ros.node.demo.running import run_demo_node
 from hand3r_ros.node.image_decoding import ImageDecodingError, decode_image
 from hand3r_ros.node.parameter_fields import Changes, ParameterError, parameter
+from hand3r_ros.node.running import run_node
 from hand3r_ros.node.stamps import stamp_nanoseconds
 from hand3r_ros.visualization.live_scene import LOCAL_HOST, LiveHand, LiveScene
 
@@ -50,7 +51,7 @@ class ViewerParameters:
     point_size: float = parameter(0.007, 'Size of a point, m', START, minimum=0.0005, maximum=1.0)
 
 
-class LiveViewer(Node):
+class LiveViewer(GuardedCallbacks, Node):
     """Keeps the newest message of each topic and shows what is new at a steady rate."""
 
     def __init__(self) -> None:
@@ -184,7 +185,7 @@ class LiveViewer(Node):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    return run_demo_node('live_viewer', LiveViewer, arguments, (ParameterError, OSError))
+    return run_node('live_viewer', LiveViewer, arguments, (ParameterError, OSError))
 
 
 if __name__ == '__main__':

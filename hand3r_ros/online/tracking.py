@@ -17,13 +17,10 @@ from scipy.optimize import linear_sum_assignment
 
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.online.config import TrackingConfig
-from hand3r_ros.online.results import LARGEST_TRACK_ID
 
 FloatArray = NDArray[np.floating]
 
 _IMPOSSIBLE = 1e6
-_LARGEST_NEXT_ID = LARGEST_TRACK_ID // 2
-"""In memories; leaves room for the hands of the sessions to come."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +49,6 @@ class TrackerMemory:
     tracks: tuple[Track, ...]
     next_id: int
 
-    def check(self) -> None:
-        """Raises ValueError for what no tracker knows."""
-        if not 1 <= self.next_id <= _LARGEST_NEXT_ID:
-            raise ValueError(f'the next id of a hand is {self.next_id}, expected 1 to {_LARGEST_NEXT_ID}')
-        ids = [track.track_id for track in self.tracks]
-        if len(set(ids)) != len(ids) or not all(1 <= track_id < self.next_id for track_id in ids):
-            raise ValueError(f'tracked hands have the ids {ids}, expected different ones from 1 to {self.next_id - 1}')
-        for track in self.tracks:
-            if track.last.detector_id < -1:
-                raise ValueError(f'a tracked hand has the detector id {track.last.detector_id}, expected -1 or more')
-            if not (np.isfinite(track.last.box).all() and np.isfinite(track.last.wrist_world).all()):
-                raise ValueError('a tracked hand has a box or a wrist position that is not finite')
-
 
 class HandTracker:
     """Gives every hand an id that it keeps; ids start at 1 and are never used again, also not after a reset."""
@@ -89,8 +73,7 @@ class HandTracker:
         return TrackerMemory(self._tracks, self._next_id)
 
     def restore(self, memory: TrackerMemory) -> None:
-        """Goes on from there; ids given out so far are not used again. Raises ValueError for an impossible memory."""
-        memory.check()
+        """Goes on from there; ids given out so far are not used again."""
         self._tracks, self._next_id = memory.tracks, max(self._next_id, memory.next_id)
 
     def update(self, observations: Sequence[HandObservation], stamp_ns: int) -> tuple[int, ...]:

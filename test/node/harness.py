@@ -168,13 +168,15 @@ def stamp_of(message: Any) -> int:
 class RunningNode:
     """The tested node in a process of its own, with a client beside it."""
 
-    def __init__(self, parameters: dict[str, Any], environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, parameters: dict[str, Any], environment: dict[str, str] | None = None, preparation: str = ''
+    ) -> None:
         domain = private_domain()
         self.context = rclpy.Context()
         rclpy.init(args=[], context=self.context, domain_id=domain)
         self.client = Client(self.context)
-        self.client.record(Log, '/rosout', latched=True, depth=1000)
-        self.process = _start(parameters, domain, environment or {})
+        self.client.record(Log, '/rosout', depth=1000)
+        self.process = _start(parameters, domain, environment or {}, preparation)
         self.stamp_ns = 1_000_000_000_000
         self._camera_number = 0
         self._closed = False
@@ -277,8 +279,16 @@ class RunningNode:
             self.state()
 
 
-def _start(parameters: dict[str, Any], domain: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    arguments = [sys.executable, '-m', 'hand3r_ros.node.hand3r_node', '--ros-args']
+def command(name: str, preparation: str = '') -> list[str]:
+    """The command line of an executable of the package; ``preparation`` is Python code that is run before it."""
+    code = f'import sys; from hand3r_ros.node import executables\n{preparation}\nsys.exit(executables.{name}())'
+    return [sys.executable, '-c', code]
+
+
+def _start(
+    parameters: dict[str, Any], domain: int, environment: dict[str, str], preparation: str
+) -> subprocess.Popen[bytes]:
+    arguments = [*command('hand3r_node', preparation), '--ros-args']
     for name, value in parameters.items():
         text = str(value).lower() if isinstance(value, bool) else str(value)
         arguments += ['-p', f'{name}:={text}']
@@ -287,9 +297,11 @@ def _start(parameters: dict[str, Any], domain: int, environment: dict[str, str])
 
 
 @contextmanager
-def running_node(parameters: dict[str, Any], environment: dict[str, str] | None = None) -> Iterator[RunningNode]:
-    """A running node that is ended afterwards."""
-    node = RunningNode(parameters, environment)
+def running_node(
+    parameters: dict[str, Any], environment: dict[str, str] | None = None, preparation: str = ''
+) -> Iterator[RunningNode]:
+    """A running node that is ended afterwards; ``preparation`` is Python code that its process runs first."""
+    node = RunningNode(parameters, environment, preparation)
     try:
         yield node
     finally:
