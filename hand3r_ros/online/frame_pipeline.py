@@ -38,7 +38,7 @@ from hand3r_ros.online.results import (
 from hand3r_ros.online.session import Session
 from hand3r_ros.online.session_parts import SessionParts
 from hand3r_ros.online.stage_clock import StageClock
-from hand3r_ros.online.tracking import HandObservation
+from hand3r_ros.online.tracking import HandObservation, SettledSide
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ class FramePipeline:
         with clock.stage('detect'):
             find_hands = glance.find_hands if self._runner.config.detection is not None else None
             found = parts.detector.detect(replace(frame, find_hands=find_hands), session.previous_hands)
-            detections = select_hands(found, width, height, config.max_hands, config.detection)
+            seen = select_hands(found, width, height, config.max_hands, config.detection)
+            sides = parts.tracker.settle_sides(seen, frame.stamp_ns)
+            detections = tuple(replace(hand, side=settled.side) for hand, settled in zip(seen, sides, strict=True))
         with clock.stage('prepare'):
             prepared = self._prepare(frame, glance, detections)
         with clock.stage('network'):
@@ -93,7 +95,7 @@ class FramePipeline:
             points = _points_camera(output, cameras)
             pose = parts.pose_source.update(_pose_observation(prepared, output, points, cameras, moving))
         with clock.stage('hands'):
-            hands = _hand_results(prepared, placed, pose.T_world_camera, cameras.source, parts, config)
+            hands = _hand_results(prepared, sides, placed, pose.T_world_camera, cameras.source, parts, config)
             mask = hand_mask([hand.vertices_camera for hand in hands], self._faces, cameras.network)
         with clock.stage('mapping'):
             if config.map.enabled and pose.tracked:
@@ -237,6 +239,7 @@ def _pose_observation(
 
 def _hand_results(
     prepared: _PreparedFrame,
+    sides: tuple[SettledSide, ...],
     placed: list[PlacedHand | None],
     T_world_camera: NDArray[np.floating],
     camera: Intrinsics,
@@ -245,14 +248,18 @@ def _hand_results(
 ) -> tuple[HandResult, ...]:
     """Identities, smoothing, world coordinates."""
     stamp_ns = prepared.frame.stamp_ns
-    pairs = [(d, hand) for d, hand in zip(prepared.detections, placed, strict=True) if hand is not None]
+    together = zip(prepared.detections, sides, placed, strict=True)
+    reconstructed = [(detection, settled, hand) for detection, settled, hand in together if hand is not None]
     observations = [
-        HandObservation(d.side, d.box, (T_world_camera @ hand.T_camera_wrist)[:3, 3], d.track_id) for d, hand in pairs
+        HandObservation(d.side, d.box, (T_world_camera @ hand.T_camera_wrist)[:3, 3], d.track_id, settled)
+        for d, settled, hand in reconstructed
     ]
     track_ids = parts.tracker.update(observations, stamp_ns)
     parts.smoother.keep_only(parts.tracker.track_ids)
     results = []
-    for (detection, hand), track_id in zip(pairs, track_ids, strict=True):
+    for (detection, settled, hand), track_id in zip(reconstructed, track_ids, strict=True):
+        if settled.changed:
+            parts.smoother.forget(track_id)  # the wrist's axes are those of the other hand
         if config.smoothing.enabled:
             T_world_wrist = parts.smoother.update(track_id, T_world_camera @ hand.T_camera_wrist, stamp_ns)
             hand = hand.moved_to(invert_transform(T_world_camera) @ T_world_wrist)

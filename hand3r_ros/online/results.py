@@ -27,6 +27,7 @@ class HandDetection:
     side: HandSide
     score: float  # 0..1
     track_id: int = -1  # identity given by the detector, -1 when it has none
+    side_seen: bool = True  # False: nobody looked, the side is carried over from the frame before
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,10 @@ class HandSmoother:
         """Forget the tracks that are not among these."""
         self._filters = {track: filters for track, filters in self._filters.items() if track in track_ids}
 
+    def forget(self, track_id: int) -> None:
+        """Begin anew with this track, of which what was known no longer holds."""
+        self._filters.pop(track_id, None)
+
     def memory(self) -> dict[int, FilterMemory]:
         """What ``restore`` needs to go on from here, by track."""
         memory = {}

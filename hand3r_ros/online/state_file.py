@@ -25,7 +25,7 @@ from hand3r_ros.online.state_codec import decode, encode
 
 SUFFIX = '.safetensors'
 HEADER_KEY, CHECKSUM_KEY = 'hand3r_ros_session', 'sha256'
-FORMAT = 1
+FORMAT = 2
 _SAMPLES = 1024
 """Values of each parameter that count for the identity of weights."""
 

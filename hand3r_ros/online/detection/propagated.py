@@ -115,6 +115,7 @@ class PropagatingDetector:
                 box=self._moved_on(hand.track_id, boxes[hand.track_id], seconds),
                 side=hand.side,
                 score=hand.score * SCORE_DECAY,
+                side_seen=False,
             )
             for hand in previous
             if hand.track_id in boxes
