@@ -9,16 +9,22 @@ from typing import Any
 import numpy as np
 
 from hand3r_ros.geometry import Intrinsics
-from hand3r_ros.node.lens import COEFFICIENT_COUNTS, FISHEYE_MODEL, Calibration, LensDistortion
+from hand3r_ros.node.distortion_models import CalibrationError, lens_of
+from hand3r_ros.node.lens import Calibration, LensDistortion, distorted
 from hand3r_ros.node.names import shortened
 
+__all__ = [
+    'CalibrationError',
+    'LatestCalibration',
+    'calibration_from_camera_info',
+    'intrinsics_from_camera_info',
+    'lens_from_camera_info',
+]
 
-class CalibrationError(ValueError):
-    """The CameraInfo cannot be used; ``cause`` is a short name of the reason for counters."""
-
-    def __init__(self, cause: str, message: str) -> None:
-        super().__init__(message)
-        self.cause = cause
+FOCAL_LENGTHS = (0.05, 100.0)
+"""Shortest and longest, in lengths of the image's longer side: from fisheye lenses to telescopes, with room."""
+SMALLEST_PART = 0.02
+"""Of an image, that a lens shows the middle half of an image without distortion in; widest fisheye lenses: 0.1."""
 
 
 def calibration_from_camera_info(message: Any, rectified: bool = False) -> Calibration | None:
@@ -26,37 +32,18 @@ def calibration_from_camera_info(message: Any, rectified: bool = False) -> Calib
 
     A rectified image has no lens distortion left. Raises :class:`CalibrationError` for what cannot be used.
     """
-    intrinsics = intrinsics_from_camera_info(message, rectified)
-    if intrinsics is None:
+    full = _full_camera(message, rectified)
+    if full is None:
         return None
-    return Calibration(intrinsics, None if rectified else lens_from_camera_info(message))
+    lens = None if rectified else lens_from_camera_info(message)
+    if lens is not None:
+        _check_lens(full, lens)
+    return Calibration(_delivered(full, message), lens)
 
 
 def lens_from_camera_info(message: Any) -> LensDistortion | None:
-    """Lens of the raw image, None when it does not distort; raises :class:`CalibrationError`.
-
-    Coefficients apply to directions, not to pixels, so binning and region of interest do not change them.
-    """
-    model, coefficients = str(message.distortion_model), np.asarray(message.d, float)
-    if not np.isfinite(coefficients).all():
-        values = shortened(str(coefficients.tolist()))
-        raise CalibrationError('non-finite calibration', f'D holds values that are not finite: {values}')
-    # Zeros mean a pinhole camera in every model but this one, in which they mean a perfect fisheye lens.
-    if not len(coefficients) or (model != FISHEYE_MODEL and not coefficients.any()):
-        return None
-    counts = COEFFICIENT_COUNTS.get(model)
-    if counts is None:
-        known = ', '.join(COEFFICIENT_COUNTS)
-        raise CalibrationError(
-            'unknown distortion',
-            f"distortion_model '{shortened(model)}' is not one of {known}: rectify the image elsewhere",
-        )
-    if len(coefficients) not in counts:
-        expected = ' or '.join(str(count) for count in counts)
-        raise CalibrationError(
-            'bad distortion', f"D has {len(coefficients)} numbers; distortion_model '{model}' needs {expected}"
-        )
-    return LensDistortion(model, tuple(coefficients.tolist()))
+    """Lens of the raw image, None when it does not distort; raises :class:`CalibrationError`."""
+    return lens_of(str(message.distortion_model), message.d)
 
 
 def intrinsics_from_camera_info(message: Any, rectified: bool = False) -> Intrinsics | None:
@@ -66,27 +53,97 @@ def intrinsics_from_camera_info(message: Any, rectified: bool = False) -> Intrin
     for the full sensor; binning and region of interest lead to the image that is delivered. Raises
     :class:`CalibrationError` for values that are not finite or not possible.
     """
+    full = _full_camera(message, rectified)
+    return None if full is None else _delivered(full, message)
+
+
+def size_problem(calibration: Calibration, width: int, height: int) -> str:
+    """Why a calibration is not that of an image of this size; empty when it may be."""
+    camera = calibration.intrinsics
+    if (camera.width, camera.height) == (width, height):
+        return ''
+    return f'calibration is for {camera.width}x{camera.height}, images have {width}x{height}'
+
+
+def going_on_uncalibrated(why: str, fallback_focal_px: float) -> str:
+    """What a user is told when images are used without a calibration."""
+    focal = f'fallback_focal_px ({fallback_focal_px:g})' if fallback_focal_px else 'estimated'
+    return f'{why}; going on uncalibrated, the focal length is {focal}'
+
+
+def _full_camera(message: Any, rectified: bool) -> Intrinsics | None:
+    """Of the full sensor, None when it is uncalibrated."""
     k = np.asarray(message.p if rectified else message.k, float).reshape(3, -1)[:, :3]
     name = 'P' if rectified else 'K'
     if not np.isfinite(k).all():
         raise CalibrationError('non-finite calibration', f'{name} holds values that are not finite: {k.tolist()}')
     if k[0, 0] == 0.0:
         return None
-    if k[0, 0] < 0.0 or k[1, 1] <= 0.0:
-        raise CalibrationError('bad calibration', f'{name} has focal lengths {k[0, 0]:g}, {k[1, 1]:g}; must be > 0')
     full = Intrinsics(k[0, 0], k[1, 1], k[0, 2], k[1, 2], int(message.width), int(message.height))
+    _check(full, name)
+    return full
+
+
+def _delivered(full: Intrinsics, message: Any) -> Intrinsics:
     return _apply_binning(_apply_region(full, message.roi), message.binning_x, message.binning_y)
+
+
+def _check(camera: Intrinsics, name: str) -> None:
+    """Refuse what no camera has: such values do not fail, they make nonsense of every image."""
+    width, height = camera.width, camera.height
+    if camera.fx < 0.0 or camera.fy <= 0.0:
+        raise CalibrationError('bad calibration', f'{name} has focal lengths {camera.fx:g}, {camera.fy:g}; must be > 0')
+    if width <= 0 or height <= 0:
+        raise CalibrationError('bad calibration', f'it is for an image of {width}x{height} pixels')
+    shortest, longest = (factor * max(width, height) for factor in FOCAL_LENGTHS)
+    if not (shortest <= camera.fx <= longest and shortest <= camera.fy <= longest):
+        raise CalibrationError(
+            'bad calibration',
+            f'{name} has focal lengths {camera.fx:g}, {camera.fy:g} px, which no camera of {width}x{height} pixels has '
+            f'({shortest:g} to {longest:g})',
+        )
+    if not (-width <= camera.cx <= 2 * width and -height <= camera.cy <= 2 * height):
+        raise CalibrationError(
+            'bad calibration',
+            f'{name} has its principal point at {camera.cx:g}, {camera.cy:g}, far outside of {width}x{height} pixels',
+        )
+
+
+def _check_lens(camera: Intrinsics, lens: LensDistortion) -> None:
+    """Refuse coefficients that throw the middle of the image away: wrong numbers, or those of another model."""
+    size = np.array([camera.width, camera.height])
+    middle = np.stack(np.meshgrid((0.25, 0.5, 0.75), (0.25, 0.5, 0.75)), -1).reshape(-1, 2) * size
+    with np.errstate(all='ignore'):
+        shown = distorted(middle, camera, lens)
+        inside = (np.abs(shown - size / 2) <= size).all()  # not so for values that are not finite
+    if not inside or (np.ptp(shown, axis=0) < SMALLEST_PART * size).any():
+        raise CalibrationError(
+            'bad distortion',
+            f'D shows the middle of an image of {camera.width}x{camera.height} pixels outside of it, or as a point: '
+            f'{shortened(str(list(lens.coefficients)))}',
+        )
 
 
 def _apply_region(camera: Intrinsics, region: Any) -> Intrinsics:
     if region.width == 0 or region.height == 0:
         return camera  # REP-104: all zero stands for the full image
+    if region.x_offset >= camera.width or region.y_offset >= camera.height:
+        raise CalibrationError(
+            'bad calibration',
+            f'its region of interest begins at {region.x_offset}, {region.y_offset}, outside of '
+            f'{camera.width}x{camera.height} pixels',
+        )
     return camera.cropped(int(region.x_offset), int(region.y_offset), int(region.width), int(region.height))
 
 
 def _apply_binning(camera: Intrinsics, binning_x: int, binning_y: int) -> Intrinsics:
     x, y = max(1, int(binning_x)), max(1, int(binning_y))
-    return camera if x == y == 1 else camera.resized(camera.width // x, camera.height // y)
+    if x == y == 1:
+        return camera
+    width, height = camera.width // x, camera.height // y
+    if width == 0 or height == 0:
+        raise CalibrationError('bad calibration', f'binning {x}x{y} leaves nothing of {camera.width}x{camera.height}')
+    return camera.resized(width, height)
 
 
 class LatestCalibration:
@@ -96,13 +153,29 @@ class LatestCalibration:
         self._changed = threading.Condition()
         self._calibration: Calibration | None = None
         self._received = False
+        self._why_none = 'no message came yet'
+
+    @property
+    def why_none(self) -> str:
+        """Why there is no calibration, when there is none."""
+        with self._changed:
+            return self._why_none
 
     def set(self, calibration: Calibration | None) -> None:
         """Remember a calibration; None stands for 'the camera says that it is uncalibrated'."""
         with self._changed:
             self._calibration = calibration
             self._received = True
+            self._why_none = 'it says that the camera is uncalibrated (its focal length is 0)'
             self._changed.notify_all()
+
+    def refuse(self, problem: str) -> str:
+        """Note that a message was not usable; gives what that leads to, for the log."""
+        with self._changed:
+            if self._calibration is not None:
+                return f'{problem}; keeping the calibration from before'
+            self._why_none = problem
+            return f'{problem}; going on uncalibrated'
 
     def get(self) -> Calibration | None:
         """The newest calibration, None when there is none."""

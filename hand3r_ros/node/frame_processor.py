@@ -16,6 +16,7 @@ from hand3r_msgs.msg import Hand3RStatus
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages
 from hand3r_ros.node.accounting import Accounting
+from hand3r_ros.node.calibration import going_on_uncalibrated, size_problem
 from hand3r_ros.node.configuration import decoding_options
 from hand3r_ros.node.frames import camera_frame
 from hand3r_ros.node.image_correction import ImageCorrections
@@ -69,6 +70,7 @@ class FrameProcessor:
         self._stamps = StampGuard()
         self._session_id = reconstructor.session_id
         self._image_size: tuple[int, int] | None = None
+        self._said_uncalibrated = False
         self._corrections = ImageCorrections(parameters().mirrored_image)
         self._world_header = Header(frame_id=parameters().world_frame)
         self._map_changed = False
@@ -206,17 +208,23 @@ class FrameProcessor:
         timeout = parameters.calibration_wait if may_wait else 0.0
         calibration = self._inputs.calibration.wait_for(width, height, timeout)
         if calibration is None:
+            self._say_uncalibrated(parameters)
             return None
-        camera = calibration.intrinsics
-        if (camera.width, camera.height) != (width, height):
-            self._accounting.reject(
-                self._inputs.calibration_topic,
-                'calibration of another size',
-                f'calibration is for {camera.width}x{camera.height}, the image has {width}x{height}; '
-                'going on uncalibrated',
-            )
+        self._said_uncalibrated = False
+        if problem := size_problem(calibration, width, height):
+            text = going_on_uncalibrated(problem, parameters.fallback_focal_px)
+            self._accounting.reject(self._inputs.calibration_topic, 'calibration of another size', text)
             return None
         return calibration
+
+    def _say_uncalibrated(self, parameters: NodeParameters) -> None:
+        """Once, until there is a calibration: many cameras have none."""
+        if self._said_uncalibrated:
+            return
+        self._said_uncalibrated = True
+        topic = self._inputs.calibration_topic
+        why = self._inputs.calibration.why_none if self._is_published(topic) else 'nobody publishes this topic'
+        self._accounting.warn(topic, 'uncalibrated', going_on_uncalibrated(why, parameters.fallback_focal_px))
 
     def _detections(self, stamp_ns: int, parameters: NodeParameters) -> tuple[HandDetection, ...] | None:
         if parameters.detector == 'none':

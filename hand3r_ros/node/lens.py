@@ -47,6 +47,7 @@ class Undistorter:
 
     def __init__(self, intrinsics: Intrinsics, lens: LensDistortion) -> None:
         self.calibration = Calibration(intrinsics, lens)
+        self._lens = lens
         self._is_fisheye = lens.model == FISHEYE_MODEL
         self._K = intrinsics.matrix()
         self._coefficients = np.array(lens.coefficients, float)
@@ -73,14 +74,7 @@ class Undistorter:
 
     def to_raw(self, pixels: ArrayLike) -> Array:
         """Pixels (N, 2) of the undistorted image in the raw one."""
-        points = np.asarray(pixels, float).reshape(-1, 2)
-        rays = (points - self._K[:2, 2]) / np.diagonal(self._K)[:2]
-        if self._is_fisheye:
-            raw = cv2.fisheye.distortPoints(rays[:, None], self._K, self._coefficients)
-        else:
-            rays = np.concatenate([rays, np.ones((len(rays), 1))], axis=1)
-            raw = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), self._K, self._coefficients)[0]
-        return np.asarray(raw, float).reshape(-1, 2)
+        return distorted(pixels, self.calibration.intrinsics, self._lens)
 
     def detections(self, raw: tuple[HandDetection, ...]) -> tuple[HandDetection, ...]:
         """Hands of the raw image in the undistorted one, without those that are not in it."""
@@ -98,6 +92,18 @@ class Undistorter:
             for hand in result.hands
         )
         return replace(result, hands=hands)
+
+
+def distorted(pixels: ArrayLike, intrinsics: Intrinsics, lens: LensDistortion) -> Array:
+    """Where a lens shows pixels (N, 2) of an image without distortion."""
+    K, coefficients = intrinsics.matrix(), np.array(lens.coefficients, float)
+    rays = (np.asarray(pixels, float).reshape(-1, 2) - K[:2, 2]) / np.diagonal(K)[:2]
+    if lens.model == FISHEYE_MODEL:
+        raw = cv2.fisheye.distortPoints(rays[:, None], K, coefficients)
+    else:
+        rays = np.concatenate([rays, np.ones((len(rays), 1))], axis=1)
+        raw = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), K, coefficients)[0]
+    return np.asarray(raw, float).reshape(-1, 2)
 
 
 class LensCorrection:

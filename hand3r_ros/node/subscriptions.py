@@ -85,7 +85,7 @@ class Subscriptions:
         try:
             calibration = calibration_from_camera_info(message, self._parameters.rectified)
         except CalibrationError as error:
-            self._accounting.reject(topic, error.cause, f'{error}; keeping the calibration from before')
+            self._accounting.reject(topic, error.cause, self._inputs.calibration.refuse(str(error)))
             return
         self._inputs.calibration.set(calibration)
 

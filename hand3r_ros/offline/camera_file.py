@@ -1,4 +1,7 @@
-"""Reads the calibration files of ROS (``camera_calibration``, ``camera_info_manager``): YAML with camera_matrix."""
+"""Reads the calibration files of ROS (``camera_calibration``, ``camera_info_manager``): YAML with camera_matrix.
+
+The lens is named by distortion_model, in files of some versions of ``cameracalibrator`` by camera_model instead.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ import yaml
 from sensor_msgs.msg import CameraInfo
 
 from hand3r_ros.node.calibration import CalibrationError, calibration_from_camera_info
+from hand3r_ros.node.distortion_models import is_fisheye
 from hand3r_ros.node.lens import Calibration
+from hand3r_ros.node.names import shortened
 from hand3r_ros.offline.errors import RunError
 
 
@@ -25,11 +30,13 @@ def read_camera_file(path: Path, rectified: bool) -> Calibration:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
     except OSError as error:
         raise RunError(f'--calibration {path} cannot be read: {error.strerror}') from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise RunError(f'--calibration {path} is not YAML: {error}') from error
     try:
-        calibration = calibration_from_camera_info(_camera_info(content), rectified)
-    except (KeyError, TypeError, ValueError, CalibrationError) as error:
+        calibration = calibration_from_camera_info(_camera_info(content, rectified), rectified)
+    except CalibrationError as error:
+        raise RunError(f'--calibration {path}: {error}') from error
+    except (AssertionError, KeyError, TypeError, ValueError, OverflowError) as error:  # CameraInfo asserts its types
         raise RunError(
             f'--calibration {path} is not a camera_info file with image_width, image_height, camera_matrix.data (9 '
             f'numbers) and projection_matrix.data (12 numbers): {_said(error)}'
@@ -39,7 +46,7 @@ def read_camera_file(path: Path, rectified: bool) -> Calibration:
     return calibration
 
 
-def _camera_info(content: Any) -> CameraInfo:
+def _camera_info(content: Any, rectified: bool) -> CameraInfo:
     matrix = _numbers(content['camera_matrix'], 9)
     projection = content.get('projection_matrix')
     return CameraInfo(
@@ -47,9 +54,21 @@ def _camera_info(content: Any) -> CameraInfo:
         height=int(content['image_height']),
         k=matrix,
         p=_numbers(projection, 12) if projection else np.hstack([matrix.reshape(3, 3), np.zeros((3, 1))]).ravel(),
-        distortion_model=str(content.get('distortion_model', 'plumb_bob')),
+        distortion_model='' if rectified else _distortion_model(content),
         d=_numbers(content.get('distortion_coefficients') or {'data': []}).tolist(),
     )
+
+
+def _distortion_model(content: Any) -> str:
+    """As the file names it; empty when it does not. Raises CalibrationError when it names two lenses."""
+    distortion, camera = (str(content.get(name) or '') for name in ('distortion_model', 'camera_model'))
+    if distortion and camera and is_fisheye(camera) and not is_fisheye(distortion):
+        raise CalibrationError(
+            'unknown distortion',
+            f"camera_model '{shortened(camera)}' and distortion_model '{shortened(distortion)}' are different lenses: "
+            'remove the wrong one',
+        )
+    return distortion or camera
 
 
 def _numbers(entry: Any, count: int | None = None) -> np.ndarray:

@@ -12,6 +12,7 @@ from tf2_msgs.msg import TFMessage
 from hand3r_ros.geometry import Array
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages, messages_scene, topics
+from hand3r_ros.node.calibration import going_on_uncalibrated, size_problem
 from hand3r_ros.node.configuration import decoding_options
 from hand3r_ros.node.frames import camera_frame
 from hand3r_ros.node.image_correction import ImageCorrection, ImageCorrections
@@ -30,6 +31,7 @@ from hand3r_ros.online.reconstructor import OnlineReconstructor
 from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
 
 TF_TOPIC = '/tf'
+NO_CALIBRATION = 'the input has no usable calibration (--calibration FILE gives one)'
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,18 +165,17 @@ class FrameStepper:
 
     def _calibration(self, image: InputImage, pixels: RgbImage, tally: Tally | None = None) -> Calibration | None:
         """The camera that the image was taken with, None when it is not known; ``tally`` is told of a wrong one."""
-        calibration = self._companions.calibrations.at(image.log_ns) if self._parameters.use_camera_info else None
-        if calibration is None:
+        if not self._parameters.use_camera_info:
             return None
-        camera, (height, width) = calibration.intrinsics, pixels.shape[:2]
-        if (camera.width, camera.height) == (width, height):
-            return calibration
-        if tally is not None:
-            tally.warn(
-                f'the calibration is for {camera.width}x{camera.height}, images have {width}x{height}: '
-                'went on uncalibrated'
-            )
-        return None
+        calibrations = self._companions.calibrations
+        calibration = calibrations.at(image.log_ns)
+        if calibration is None:
+            problem = 'camera_info says that the camera is uncalibrated' if calibrations.since else NO_CALIBRATION
+        else:
+            problem = size_problem(calibration, pixels.shape[1], pixels.shape[0])
+        if problem and tally is not None:
+            tally.warn(going_on_uncalibrated(problem, self._parameters.fallback_focal_px))
+        return None if problem else calibration
 
     def _detections(self, image: InputImage, tally: Tally) -> tuple[HandDetection, ...] | None:
         if self._parameters.detector == 'none':

@@ -112,7 +112,7 @@ def test_images_that_do_not_decode(node: RunningNode, cause: str, changes: dict[
 
 def test_an_image_too_small_to_see_anything(node: RunningNode) -> None:
     before = newest_status(node)
-    node.send(picture(0, 20, 10), HAND, camera=replace(CAMERA, width=20, height=10))
+    node.send(picture(0, 20, 10), HAND, camera=Intrinsics(20.0, 20.0, 9.5, 4.5, 20, 10))
     require_rejection(node, before, '/image', '20 x 10')
 
 
@@ -170,6 +170,37 @@ def test_a_lens_that_cannot_be_undone_leaves_the_calibration_from_before(
     info.distortion_model, info.d = model, array('d', coefficients)
     node.info_publisher.publish(info)
     require_rejection(node, before, '/camera_info', cause)
+
+
+def test_calibrations_that_no_camera_has_leave_the_one_from_before(node: RunningNode) -> None:
+    before = newest_status(node)
+    for number, (changes, cause) in enumerate(
+        [
+            ({'width': 640, 'height': 0, 'binning_x': 2}, 'image of 640x0'),
+            ({'width': 0, 'height': 0, 'binning_y': 2}, 'image of 0x0'),
+            ({'k': [300.0, 0.0, 159.5, 0.0, 5e-324, 119.5, 0.0, 0.0, 1.0]}, 'focal lengths'),
+            ({'k': [300.0, 0.0, 1e9, 0.0, 300.0, 119.5, 0.0, 0.0, 1.0]}, 'principal point'),
+            ({'distortion_model': 'plumb_bob', 'd': [1e300] * 5}, 'D shows the middle'),
+        ]
+    ):
+        info = messages_scene.camera_info(messages.header(messages.time_from_nanoseconds(0), CAMERA_FRAME), CAMERA)
+        for name, value in changes.items():
+            setattr(info, name, value)
+        node.info_publisher.publish(info)
+        node.client.wait(
+            lambda expected=number + 1: newest_status(node).frames_rejected == before.frames_rejected + expected,
+            f'a rejection: {cause}',
+        )
+        said = newest_status(node).last_error
+        assert cause in said and said.endswith('keeping the calibration from before')
+    status = node.client.message_at(STATUS, node.send(hands=HAND, camera=None))
+    assert status.state == Hand3RStatus.OK and status.hands == 1
+
+
+def test_an_image_that_claims_to_be_huge(node: RunningNode) -> None:
+    before = newest_status(node)
+    node.image_publisher.publish(image_message(node.next_stamp(), picture(), width=32000, height=32000, step=96000))
+    require_rejection(node, before, '/image', 'max_image_pixels')
 
 
 def test_a_calibration_of_another_size_leaves_the_image_uncalibrated(node: RunningNode) -> None:
@@ -276,8 +307,17 @@ def test_compressed_images_work_and_those_that_do_not_decode_are_skipped(weights
         node.image_publisher.publish(compressed(stamp, jpeg))
         before = node.client.message_at(STATUS, stamp)
         assert before.state == Hand3RStatus.UNCALIBRATED and before.frames_rejected == 0
-        node.image_publisher.publish(compressed(node.next_stamp(), jpeg[:50]))
+        node.client.wait(
+            lambda: any('going on uncalibrated, the focal length is estimated' in line for line in node.log()),
+            'a word about the missing calibration',
+        )
+        place = jpeg.index(b'\xff\xc0') + 5
+        huge = jpeg[:place] + b'\x7f\xff\x7f\xff' + jpeg[place + 4 :]
+        node.image_publisher.publish(compressed(node.next_stamp(), huge))
         node.client.wait(lambda: newest_status(node).frames_rejected == 1, 'a rejection')
+        assert '32767x32767 pixels, more than max_image_pixels' in newest_status(node).last_error
+        node.image_publisher.publish(compressed(node.next_stamp(), jpeg[:50]))
+        node.client.wait(lambda: newest_status(node).frames_rejected == 2, 'a rejection')
         assert '/image/compressed' in newest_status(node).last_error
         assert 'do not decode' in newest_status(node).last_error
         node.client.wait(lambda: any('do not decode' in line for line in node.log()), 'a log line')

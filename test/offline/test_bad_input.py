@@ -14,6 +14,7 @@ from recordings import FRAMES, read_bag, recording, transform, write_bag
 from hand3r_ros.cli import main
 from hand3r_ros.offline import parts
 from hand3r_ros.offline.bag_topics import BagTopics
+from hand3r_ros.offline.camera_file import read_camera_file
 from hand3r_ros.offline.command import run_offline
 from hand3r_ros.offline.errors import RunError
 from hand3r_ros.offline.inputs import Selection
@@ -181,8 +182,6 @@ def test_the_command_says_errors_in_one_line(tmp_path, capsys):
 
 
 def test_calibration_files_are_checked(tmp_path):
-    from hand3r_ros.offline.camera_file import read_camera_file
-
     path = tmp_path / 'camera.yaml'
     with pytest.raises(RunError, match='cannot be read'):
         read_camera_file(path, rectified=False)
@@ -196,13 +195,84 @@ def test_calibration_files_are_checked(tmp_path):
     assert (camera.fx, camera.fy, camera.cx, camera.width) == (500.0, 510.0, 320.0, 640)
     assert calibration.lens is None
     path.write_text(path.read_text() + 'distortion_coefficients: {rows: 1, cols: 5, data: [0.1, 0, 0, 0, 0]}\n')
-    assert read_camera_file(path, rectified=False).lens is not None
+    with pytest.raises(RunError, match='no distortion_model says which'):
+        read_camera_file(path, rectified=False)
     path.write_text(path.read_text() + 'distortion_model: unheard_of\n')
     with pytest.raises(RunError, match='unheard_of'):
         read_camera_file(path, rectified=False)
     path.write_text('just text')
     with pytest.raises(RunError, match='is not a camera_info file'):
         read_camera_file(path, rectified=False)
+
+
+@pytest.mark.parametrize(
+    ('names', 'coefficients', 'model'),
+    [
+        ('camera_model: fisheye', [0.17, -0.03, 0.0004, -0.0007], 'equidistant'),  # cameracalibrator of ROS Melodic
+        ('camera_model: plumb_bob', [-0.4, 0.1, 0.001, 0.002, 0.0], 'plumb_bob'),
+        ('camera_model: pinhole', [-0.4, 0.1, 0.001, 0.002, 0.0], 'plumb_bob'),
+        ('distortion_model: fisheye', [0.17, -0.03, 0.0004, -0.0007], 'equidistant'),
+        ('camera_model: pinhole\ndistortion_model: equidistant', [0.17, -0.03, 0.0004, -0.0007], 'equidistant'),
+        ('camera_model: fisheye\ndistortion_model: equidistant', [0.17, -0.03, 0.0004, -0.0007, 0], 'equidistant'),
+        ('distortion_model: rational_polynomial', [0.1] * 8, 'rational_polynomial'),
+        ('distortion_model: ""\ncamera_model: fisheye', [0.17, -0.03, 0.0004, -0.0007], 'equidistant'),
+        ('', [0, 0, 0, 0, 0], None),
+        ('camera_model: pinhole', [0, 0, 0, 0], None),
+        ('camera_model: fisheye', [0, 0, 0, 0], 'equidistant'),
+        ('', [-0.4, 0.1, 0.001, 0.002, 0.0], 'refused: no distortion_model'),
+        ('camera_model: pinhole', [0.17, -0.03, 0.0004, -0.0007], "refused: 'pinhole' with 4 numbers"),
+        ('camera_model: omnidirectional', [0.17, -0.03, 0.0004, -0.0007], "refused: 'omnidirectional'"),
+        (
+            'camera_model: fisheye\ndistortion_model: plumb_bob',
+            [0.17, -0.03, 0.0004, -0.0007],
+            'refused: different lens',
+        ),
+    ],
+)
+def test_a_calibration_file_means_the_lens_that_it_names(tmp_path, names, coefficients, model):
+    path = tmp_path / 'camera.yaml'
+    path.write_text(
+        'image_width: 820\nimage_height: 616\n'
+        'camera_matrix: {rows: 3, cols: 3, data: [202, 0, 410, 0, 202, 308, 0, 0, 1]}\n'
+        f'distortion_coefficients: {{rows: 1, cols: {len(coefficients)}, data: {coefficients}}}\n{names}\n'
+    )
+    if model is not None and model.startswith('refused: '):
+        with pytest.raises(RunError, match=model.removeprefix('refused: ')):
+            read_camera_file(path, rectified=False)
+        assert read_camera_file(path, rectified=True).lens is None
+        return
+    lens = read_camera_file(path, rectified=False).lens
+    assert (lens and lens.model) == model
+    if lens is not None:
+        assert lens.coefficients == tuple(coefficients[: len(lens.coefficients)])
+    assert read_camera_file(path, rectified=True).lens is None
+
+
+@pytest.mark.parametrize(
+    'line',
+    ['image_width: -5', 'image_width: .inf', 'image_width: 1.0e+400', 'image_height: [3]', 'image_height: 99999999999'],
+)
+def test_calibration_files_with_impossible_sizes_are_refused(tmp_path, line):
+    path = tmp_path / 'camera.yaml'
+    matrix = 'camera_matrix: {rows: 3, cols: 3, data: [500, 0, 320, 0, 510, 240, 0, 0, 1]}'
+    path.write_text(f'image_width: 640\nimage_height: 480\n{matrix}\n{line}\n')
+    with pytest.raises(RunError, match=r'camera\.yaml'):
+        read_camera_file(path, rectified=False)
+
+
+def test_a_run_without_a_calibration_says_so(settings, images, capsys):
+    run_offline(settings(images, Selection(end=0.15)))
+    assert 'no usable calibration (--calibration FILE gives one); going on uncalibrated' in capsys.readouterr().out
+
+
+def test_a_recorded_calibration_that_is_refused_is_named_and_the_run_goes_on(settings, rendered, tmp_path, capsys):
+    messages = recording(rendered[:2])
+    for topic, _, message in messages:
+        if topic == '/cam/camera_info':
+            message.distortion_model, message.d = '', [0.1, 0.2, 0.3, 0.4]
+    run_offline(settings(write_bag(tmp_path / 'bag', messages), detector=None))
+    said = capsys.readouterr().out
+    assert 'no distortion_model says which' in said and 'going on uncalibrated' in said
 
 
 def test_a_calibration_of_another_size_is_reported(settings, images, tmp_path, capsys):
@@ -212,7 +282,8 @@ def test_a_calibration_of_another_size_is_reported(settings, images, tmp_path, c
         'camera_matrix: {rows: 3, cols: 3, data: [500, 0, 320, 0, 510, 240, 0, 0, 1]}\n'
     )
     run_offline(settings(images, Selection(end=0.15), calibration=path))
-    assert 'calibration is for 640x480, images have 224x160' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'calibration is for 640x480, images have 224x160; going on uncalibrated' in said
 
 
 def test_stamps_that_stand_still_are_skipped(settings, tmp_path, capsys, rendered):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from hand3r_ros.evaluation import metrics
 from hand3r_ros.geometry import Intrinsics, project_points
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.node import messages, messages_hands, messages_scene
-from hand3r_ros.node.calibration import intrinsics_from_camera_info
+from hand3r_ros.node.calibration import CalibrationError, intrinsics_from_camera_info
 from hand3r_ros.node.demo.run_record import RunRecord, SeenHand, StageTimes
 from hand3r_ros.node.image_decoding import decode_image
 from hand3r_ros.node.stamps import stamp_nanoseconds
@@ -72,7 +73,8 @@ class Collector:
 
     def on_camera_info(self, message: Any) -> None:
         """The calibration of the images."""
-        self.intrinsics = intrinsics_from_camera_info(message, rectified=False)
+        with suppress(CalibrationError):  # the node says what is wrong with it
+            self.intrinsics = intrinsics_from_camera_info(message, rectified=False)
 
     def on_hands(self, message: Any, now_ns: int) -> None:
         """Reconstructed hands of one image."""
