@@ -25,8 +25,8 @@ SPREAD_LIMITS: FloatArray = np.deg2rad([(-10.0, 20.0), (-12.0, 12.0), (-12.0, 25
 TWIST_LIMITS: FloatArray = np.deg2rad([(-5.0, 5.0)] * 4 + [(-10.0, 40.0)])
 """(5, 2) lowest and highest twist at the base of each finger."""
 
-_SPREAD_SIGNS = np.array([1.0, 1.0, -1.0, -1.0, 1.0])  # about the dorsal axis
-_TWIST_SIGNS = np.array([1.0, 1.0, 1.0, 1.0, -1.0])  # about the bone
+SPREAD_SIGNS = np.array([1.0, 1.0, -1.0, -1.0, 1.0])  # about the dorsal axis
+TWIST_SIGNS = np.array([1.0, 1.0, 1.0, 1.0, -1.0])  # about the bone
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def axis_angle_from_articulation(articulation: Articulation, bone_frames: ArrayL
     vectors = articulation.flexion[..., None] * flexion_axes  # (n, 5, 3, 3)
     base = (
         Rotation.from_rotvec(vectors[:, :, 0].reshape(-1, 3))
-        * Rotation.from_rotvec(((articulation.spread * _SPREAD_SIGNS)[..., None] * dorsal_axes).reshape(-1, 3))
-        * Rotation.from_rotvec(((articulation.twist * _TWIST_SIGNS)[..., None] * bone_axes).reshape(-1, 3))
+        * Rotation.from_rotvec(((articulation.spread * SPREAD_SIGNS)[..., None] * dorsal_axes).reshape(-1, 3))
+        * Rotation.from_rotvec(((articulation.twist * TWIST_SIGNS)[..., None] * bone_axes).reshape(-1, 3))
     )
     vectors[:, :, 0] = base.as_rotvec().reshape(hands, 5, 3)
     return vectors.reshape(hands, 15, 3)

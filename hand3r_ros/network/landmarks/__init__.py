@@ -1,0 +1,1 @@
+"""MediaPipe's palm detector and hand landmark network as torch modules."""
