@@ -121,7 +121,7 @@ class MapConfig:
     voxel_size: float = 0.01
     """Metres."""
     max_points: int = 400_000
-    """Voxels kept at most; about 60 bytes each. The least and longest ago seen ones go first."""
+    """Voxels kept at most; about 80 bytes each. The least and longest ago seen ones go first."""
     exclude_hands: bool = True
     hand_margin: float = 0.15
     """How far hand boxes are grown, as a fraction of their size, before their pixels are left out."""

@@ -2,6 +2,10 @@
 
 Voxels live in plain arrays of fixed capacity ("slots"). A sorted array of packed voxel coordinates finds the slot of
 a voxel by bisection, so a frame of a hundred thousand points is merged by a few array operations.
+
+Once the map is full, its arrays stay where they are: voxels are left out in place, and sorted arrays take turns with
+spare ones. Arrays of megabytes that are made anew with every frame, each a little larger than the last, leave holes in
+the heap that nothing else fits into.
 """
 
 from __future__ import annotations
@@ -21,6 +25,10 @@ _LARGEST_COUNT = 1000
 """Observations after which the running mean keeps adapting at a fixed rate."""
 
 _KEPT_AT_EVICTION = 0.9
+_AT_ONCE = 1 << 14
+"""Rows that are moved in one step."""
+_SLOT_ARRAYS = ('_points', '_colors', '_counts', '_last_seen', '_key_of_slot')
+_SORTED_ARRAYS = ('_keys', '_slots', '_spare_keys', '_spare_slots')
 
 
 @dataclass(frozen=True)
@@ -67,9 +75,11 @@ class VoxelMap:
     def _empty(self) -> None:
         self._size = 0
         self._frame = 0
-        self._keys = np.zeros(0, np.int64)  # (N,) sorted packed voxel coordinates
-        self._slots = np.zeros(0, np.int32)  # (N,) slot of each key
         capacity = min(self.max_points, 1024)
+        # Of all arrays the first ``_size`` rows are used.
+        self._keys = np.zeros(capacity, np.int64)  # sorted packed voxel coordinates
+        self._slots = np.zeros(capacity, np.int32)  # slot of each key
+        self._spare_keys, self._spare_slots = self._keys.copy(), self._slots.copy()
         self._points = np.zeros((capacity, 3), np.float64)
         self._colors = np.zeros((capacity, 3), np.float32)
         self._counts = np.zeros(capacity, np.int32)
@@ -117,18 +127,18 @@ class VoxelMap:
             self._empty()
             if memory.voxel_size != self.voxel_size:
                 return
+            self._reserve(len(memory.keys))
             self._size, self._frame = len(memory.keys), memory.frame
-            self._key_of_slot = memory.keys.astype(np.int64)
-            self._points, self._colors = memory.points.astype(np.float64), memory.colors.astype(np.float32)
-            self._counts, self._last_seen = memory.counts.astype(np.int32), memory.last_seen.astype(np.int32)
+            used = slice(0, self._size)
+            self._key_of_slot[used], self._points[used], self._colors[used] = memory.keys, memory.points, memory.colors
+            self._counts[used], self._last_seen[used] = memory.counts, memory.last_seen
             self._sort()
             if self._size > self.max_points:
                 self._evict()
 
     def memory_bytes(self) -> int:
         """Size of all arrays."""
-        arrays = (self._keys, self._slots, self._points, self._colors, self._counts, self._last_seen, self._key_of_slot)
-        return sum(array.nbytes for array in arrays)
+        return sum(getattr(self, name).nbytes for name in (*_SLOT_ARRAYS, *_SORTED_ARRAYS))
 
     def add(self, points_world: NDArray[np.floating], colors: NDArray[np.uint8]) -> None:
         """Merge the points of one frame; each voxel they fall into counts one observation.
@@ -151,9 +161,9 @@ class VoxelMap:
                 self._evict()
 
     def _merge(self, keys: NDArray[np.int64], points: NDArray, colors: NDArray) -> None:
-        place = np.searchsorted(self._keys, keys)
+        place = np.searchsorted(self._keys[: self._size], keys)
         known = np.zeros(len(keys), bool)
-        within = place < len(self._keys)
+        within = place < self._size
         known[within] = self._keys[place[within]] == keys[within]
         self._update(self._slots[place[known]], points[known], colors[known])
         self._append(keys[~known], place[~known], points[~known], colors[~known])
@@ -171,16 +181,30 @@ class VoxelMap:
         self._points[first:last], self._colors[first:last] = points, colors
         self._counts[first:last], self._last_seen[first:last] = 1, self._frame
         self._key_of_slot[first:last] = keys
-        self._keys = np.insert(self._keys, place, keys)
-        self._slots = np.insert(self._slots, place, np.arange(first, last, dtype=np.int32))
+        self._insert(keys, place, np.arange(first, last, dtype=np.int32))
         self._size = last
+
+    def _insert(self, keys: NDArray[np.int64], place: NDArray, slots: NDArray[np.int32]) -> None:
+        """Puts keys before those at ``place``, as ``np.insert``, into the spare arrays, which become the used ones."""
+        size, total = self._size, self._size + len(keys)
+        new = place + np.arange(len(keys))
+        old = np.ones(total, bool)
+        old[new] = False
+        for target, source, added in (
+            (self._spare_keys, self._keys, keys),
+            (self._spare_slots, self._slots, slots),
+        ):
+            target[:total][old] = source[:size]
+            target[new] = added
+        self._keys, self._spare_keys = self._spare_keys, self._keys
+        self._slots, self._spare_slots = self._spare_slots, self._slots
 
     def _reserve(self, needed: int) -> None:
         if needed <= len(self._points):
             return
-        # Growth by half keeps copying rare; the last step goes to what one frame may need above the limit.
+        # Growth by half keeps copying rare; the last steps go to what one frame may need above the limit.
         capacity = max(needed, min(len(self._points) * 3 // 2, self.max_points))
-        for name in ('_points', '_colors', '_counts', '_last_seen', '_key_of_slot'):
+        for name in (*_SLOT_ARRAYS, *_SORTED_ARRAYS):
             old = getattr(self, name)
             new = np.zeros((capacity, *old.shape[1:]), old.dtype)
             new[: self._size] = old[: self._size]
@@ -192,15 +216,19 @@ class VoxelMap:
         used = slice(0, self._size)
         order = np.lexsort((self._last_seen[used], self._counts[used]))
         keep = np.sort(order[-keep_count:])
-        for name in ('_points', '_colors', '_counts', '_last_seen', '_key_of_slot'):
-            setattr(self, name, getattr(self, name)[keep])
+        for name in _SLOT_ARRAYS:
+            array = getattr(self, name)
+            for start in range(0, keep_count, _AT_ONCE):  # rows only ever move towards the front
+                rows = slice(start, min(start + _AT_ONCE, keep_count))
+                array[rows] = array[keep[rows]]
         self._size = keep_count
         self._sort()
 
     def _sort(self) -> None:
-        """Finds the slots of all voxels anew; the arrays must hold nothing but used slots."""
-        sorting = np.argsort(self._key_of_slot)
-        self._keys, self._slots = self._key_of_slot[sorting], sorting.astype(np.int32)
+        """Finds the slots of all voxels anew."""
+        used = slice(0, self._size)
+        sorting = np.argsort(self._key_of_slot[used])
+        self._keys[used], self._slots[used] = self._key_of_slot[sorting], sorting
 
 
 def _voxel_means(

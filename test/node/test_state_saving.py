@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import struct
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,14 @@ from geometry_msgs.msg import PoseStamped
 from harness import RELIABLE_IMAGES, RunningNode, running_node
 
 from hand3r_msgs.msg import Hand3RStatus, HandMeshArray
-from hand3r_msgs.srv import LoadState, SaveState
+from hand3r_msgs.srv import LoadState, SaveMap, SaveState
 from hand3r_ros.node.confined_paths import ConfinedPathError
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.node.state_saving import first_state, state_path
 from hand3r_ros.synthetic.sequence import RenderedFrame, SceneConfig, Sequence
+
+NOBODYS_PATHS = ('', '/', '//', '..', '../' * 12, 'loop/x', 'loop', 'out/x', 'a/' * 2000 + 'x', 'n' * 10**6, 'a\nb')
+"""Which lead out of the folder, in circles or nowhere."""
 
 STATUS, POSE, HANDS = '/hand3r/status', '/hand3r/camera_pose', '/hand3r/hands'
 DAY = 86_400 * 10**9  # ns
@@ -96,6 +102,40 @@ def test_a_restarted_node_goes_on_in_the_same_world(
             refused = node.client.call(LoadState, '/hand3r/load_state', LoadState.Request(path=path))
             assert not refused.success and reason in refused.message
         assert show(node, frames[4], DAY + 10**8)[2].frame_index == 4
+        assert node.close() == 0
+
+
+def write_sparse_state(path: Path, size: int) -> None:
+    """A safetensors file of ``size`` bytes that takes no room on the disk."""
+    header = json.dumps({'a': {'dtype': 'U8', 'shape': [size], 'data_offsets': [0, size]}}).encode()
+    with path.open('wb') as file:
+        file.write(struct.pack('<Q', len(header)) + header)
+        file.truncate(8 + len(header) + size)
+
+
+def test_no_path_and_no_file_of_a_service_call_ends_the_node(
+    weights_dir: Path, tmp_path: Path, frames: list[RenderedFrame]
+) -> None:
+    folder, outside = tmp_path / 'saved', tmp_path / 'outside'
+    folder.mkdir()
+    outside.mkdir()
+    (folder / 'loop').symlink_to('pool')
+    (folder / 'pool').symlink_to('loop')
+    (folder / 'out').symlink_to(outside)
+    os.mkfifo(folder / 'pipe.safetensors')
+    write_sparse_state(folder / 'huge.safetensors', 30 * 10**9)
+    nobody = [(kind, path) for kind in (SaveMap, SaveState, LoadState) for path in NOBODYS_PATHS]
+    unreadable = [(LoadState, 'pipe'), (LoadState, 'huge'), (LoadState, 'nothing')]
+    with start(weights_dir, folder, **{'map.directory': folder}) as node:
+        begin(node)
+        show(node, frames[0], 10**8)
+        before = sorted(file.name for file in folder.iterdir())
+        for kind, path in (*nobody, *unreadable):
+            name = {SaveMap: 'save_map', SaveState: 'save_state', LoadState: 'load_state'}[kind]
+            reply = node.client.call(kind, f'/hand3r/{name}', kind.Request(path=path))
+            assert not reply.success and reply.message and len(reply.message) < 1000, (name, path[:50], reply)
+        assert sorted(file.name for file in folder.iterdir()) == before and not list(outside.iterdir())
+        assert show(node, frames[1], 2 * 10**8)[2].frame_index == 1
         assert node.close() == 0
 
 

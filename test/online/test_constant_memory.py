@@ -29,8 +29,8 @@ def held(reconstructor) -> tuple[int, int, int]:
     """What a session holds besides its map: numbers, tensors, bytes; and the map within its limit."""
     memory = remember(reconstructor._session, reconstructor._parts)
     assert len(memory.map.keys) <= MAP_LIMIT
-    # Every voxel takes about 60 bytes; a frame may add as many as it has pixels before the limit is applied.
-    assert reconstructor.map.memory_bytes() < 70 * (MAP_LIMIT + 160 * 224)
+    # Every voxel takes about 80 bytes; a frame may add as many as it has pixels before the limit is applied.
+    assert reconstructor.map.memory_bytes() < 80 * (MAP_LIMIT + 160 * 224)
     tensors: dict[str, torch.Tensor] = {}
     count = leaves(encode(memory, tensors))
     others = {name: t for name, t in tensors.items() if not name.startswith(('map.', *TRACKS))}
