@@ -6,7 +6,6 @@ of the file. Names never become paths. Everything that the directory of the file
 
 from __future__ import annotations
 
-import os
 import struct
 import zipfile
 import zlib
@@ -17,6 +16,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from hand3r_ros.checkpoints.errors import CheckpointError
+from hand3r_ros.checkpoints.stored import StoredFile
 
 MAX_PICKLE_BYTES = 32 * 2**20  # that of the largest known checkpoint has less than one MB
 MAX_DIRECTORY_BYTES = 64 * 2**20
@@ -39,21 +39,21 @@ class Record:
 class TorchArchive:
     """An open checkpoint file; a context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, source: StoredFile) -> None:
         """Reads the directory and the pickle.
 
         Raises:
             CheckpointError: the file is no torch checkpoint, damaged, or claims what cannot be.
 
         """
-        self.path = path
-        self._file: BinaryIO = path.open('rb')
+        self.source = source
+        self._file: BinaryIO = source.open()
         try:
-            self._bytes = os.fstat(self._file.fileno()).st_size
+            self._bytes = source.size
             self._records = self._read_directory()
             self.pickle = self._read_small('data.pkl', MAX_PICKLE_BYTES)
             if self._read_small('byteorder', 16, b'little') != b'little':
-                raise CheckpointError(f'{path} was saved on a big-endian machine: load and save it on another one')
+                raise CheckpointError(f'{source} was saved on a big-endian machine: load and save it on another one')
         except BaseException:
             self._file.close()
             raise
@@ -74,7 +74,7 @@ class TorchArchive:
         """
         record = self._storage(key)
         if start < 0 or size < 0 or start + size > record.size:
-            raise CheckpointError(f'{self.path}: a tensor reaches beyond its storage {key!r}')
+            raise CheckpointError(f'{self.source}: a tensor reaches beyond its storage {key!r}')
         if size == record.size:
             data = self._read(record.start, size)
             if key not in self._intact and zlib.crc32(data) != record.crc32:
@@ -90,30 +90,30 @@ class TorchArchive:
     def _storage(self, key: str) -> Record:
         record = self._records.get(f'data/{key}')
         if record is None:
-            raise CheckpointError(f'{self.path} lacks the storage {key!r}: it is damaged, download it again')
+            raise CheckpointError(f'{self.source} lacks the storage {key!r}: it is damaged, download it again')
         return record
 
     def _damaged(self, key: str) -> CheckpointError:
-        return CheckpointError(f'{self.path} is damaged (checksum of the storage {key!r}): download it again')
+        return CheckpointError(f'{self.source} is damaged (checksum of the storage {key!r}): download it again')
 
     def _read_small(self, name: str, limit: int, default: bytes | None = None) -> bytes:
         record = self._records.get(name)
         if record is None:
             if default is None:
-                raise CheckpointError(f'{self.path} is a zip file without {name}: no torch checkpoint')
+                raise CheckpointError(f'{self.source} is a zip file without {name}: no torch checkpoint')
             return default
         if record.size > limit:
-            raise CheckpointError(f'{self.path}: its {name} claims {record.size} bytes, which no checkpoint needs')
+            raise CheckpointError(f'{self.source}: its {name} claims {record.size} bytes, which no checkpoint needs')
         data = self._read(record.start, record.size)
         if zlib.crc32(data) != record.crc32:
-            raise CheckpointError(f'{self.path} is damaged (checksum of {name}): download it again')
+            raise CheckpointError(f'{self.source} is damaged (checksum of {name}): download it again')
         return data
 
     def _read(self, start: int, size: int) -> bytes:
         self._file.seek(start)
         data = self._file.read(size)
         if len(data) != size:
-            raise CheckpointError(f'{self.path} ends too early: download it again')
+            raise CheckpointError(f'{self.source} ends too early: download it again')
         return data
 
     def _chunks(self, record: Record) -> Iterator[bytes]:
@@ -122,56 +122,61 @@ class TorchArchive:
 
     def _read_directory(self) -> Mapping[str, Record]:
         """Records by their name below the one folder that all of them lie in."""
-        _check_directory_size(self._file, self._bytes, self.path)
+        check_directory_size(self._file, self._bytes, self.source)
         try:
             with zipfile.ZipFile(self._file) as directory:
                 entries = [entry for entry in directory.infolist() if not entry.is_dir()]
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error) as error:
             raise CheckpointError(
-                f'{self.path} is a truncated or damaged zip file ({error}): download it again'
+                f'{self.source} is a truncated or damaged zip file ({error}): download it again'
             ) from error
         for entry in entries:
             self._check_entry(entry)
         roots = {entry.filename.partition('/')[0] for entry in entries}
         if len(roots) != 1:
-            raise CheckpointError(f'{self.path} is a zip file but no torch checkpoint: it holds {_examples(entries)}')
+            raise CheckpointError(f'{self.source} is a zip file but no torch checkpoint: it holds {_examples(entries)}')
         records: dict[str, Record] = {}
         for entry in entries:
             name = entry.filename.partition('/')[2]
             if name in records:
-                raise CheckpointError(f'{self.path} has two entries {entry.filename!r}: refused')
+                raise CheckpointError(f'{self.source} has two entries {entry.filename!r}: refused')
             records[name] = self._locate(entry)
         if 'data.pkl' not in records:
             kind = 'a TorchScript program' if 'constants.pkl' in records else 'no torch checkpoint'
-            raise CheckpointError(f'{self.path} is a zip file but {kind}: it holds {_examples(entries)}')
+            raise CheckpointError(f'{self.source} is a zip file but {kind}: it holds {_examples(entries)}')
         return records
 
     def _check_entry(self, entry: zipfile.ZipInfo) -> None:
         parts = entry.filename.split('/')
         if '..' in parts or '' in parts or '\\' in entry.filename or ':' in parts[0]:
-            raise CheckpointError(f'{self.path} has an entry {entry.filename!r} that points out of it: refused')
+            raise CheckpointError(f'{self.source} has an entry {entry.filename!r} that points out of it: refused')
 
     def _locate(self, entry: zipfile.ZipInfo) -> Record:
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
             raise CheckpointError(
-                f'{self.path}: the entry {entry.filename!r} is compressed or encrypted, which torch never does: '
+                f'{self.source}: the entry {entry.filename!r} is compressed or encrypted, which torch never does: '
                 'refused (if you packed the file yourself, unpack it first)'
             )
         header = self._read(entry.header_offset, _LOCAL_HEADER.size)
         signature, *_, name_size, extra_size = _LOCAL_HEADER.unpack(header)
         start = entry.header_offset + _LOCAL_HEADER.size + name_size + extra_size
         if signature != b'PK\x03\x04' or entry.file_size != entry.compress_size:
-            raise CheckpointError(f'{self.path}: the entry {entry.filename!r} is damaged: download the file again')
+            raise CheckpointError(f'{self.source}: the entry {entry.filename!r} is damaged: download the file again')
         if start + entry.file_size > self._bytes:
             raise CheckpointError(
-                f'{self.path}: the entry {entry.filename!r} claims {entry.file_size} bytes, more than the file has: '
+                f'{self.source}: the entry {entry.filename!r} claims {entry.file_size} bytes, more than the file has: '
                 'it is truncated or forged'
             )
         return Record(start, entry.file_size, entry.CRC)
 
 
-def _check_directory_size(file: BinaryIO, size: int, path: Path) -> None:
-    """Refuses a directory that would take gigabytes of memory, before ``zipfile`` reads it."""
+def check_directory_size(file: BinaryIO, size: int, path: Path | StoredFile) -> None:
+    """Refuses the directory of a zip file that would take gigabytes of memory, before ``zipfile`` reads it.
+
+    Raises:
+        CheckpointError: it would, or the end of the file with it is missing.
+
+    """
     file.seek(max(0, size - _END_RECORD.size - 2**16))
     tail = file.read()
     position = tail.rfind(b'PK\x05\x06')
@@ -189,6 +194,30 @@ def _check_directory_size(file: BinaryIO, size: int, path: Path) -> None:
             claimed = _END_RECORD_64.unpack(record)[8]
     if claimed > MAX_DIRECTORY_BYTES:
         raise CheckpointError(f'{path}: its zip directory claims {claimed} bytes, which no checkpoint needs: refused')
+
+
+def start_of_record(header: bytes) -> int:
+    """Where the bytes of a record begin, counted from its header in the zip file.
+
+    Raises:
+        CheckpointError: this is no such header.
+
+    """
+    if len(header) < _LOCAL_HEADER.size or not header.startswith(b'PK\x03\x04'):
+        raise CheckpointError('a damaged zip file (no header where a record begins)')
+    *_, name_size, extra_size = _LOCAL_HEADER.unpack_from(header)
+    return _LOCAL_HEADER.size + int(name_size) + int(extra_size)
+
+
+def leading_pickle(head: bytes) -> bytes | None:
+    """The pickle with which a file of torch begins, and what follows it, from its first bytes; None for other files."""
+    try:
+        start = start_of_record(head)
+    except CheckpointError:
+        return None
+    (name_size,) = struct.unpack_from('<H', head, 26)
+    name = head[_LOCAL_HEADER.size : _LOCAL_HEADER.size + name_size]
+    return head[start:] if name.endswith(b'/data.pkl') else None
 
 
 def _checksum(chunks: Iterator[bytes]) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros import __version__
+from hand3r_ros.checkpoints.downloads import Downloads, load_mano_file
 from hand3r_ros.checkpoints.errors import CheckpointError, MisfitError
 from hand3r_ros.checkpoints.fitting import Fit, Layout, describe, fit, hand_layout, scene_layout
-from hand3r_ros.checkpoints.identify import other_kind
 from hand3r_ros.checkpoints.settings import hand_differences, scene_differences
 from hand3r_ros.checkpoints.sources import MANO, Source
+from hand3r_ros.checkpoints.stored import StoredFile
 from hand3r_ros.checkpoints.tensors import StoredTensor
 from hand3r_ros.checkpoints.torch_checkpoint import TorchCheckpoint, open_checkpoint
-from hand3r_ros.checkpoints.writing import Entry, replacing, write_safetensors
+from hand3r_ros.checkpoints.writing import Entry, Report, replacing, require_space, write_safetensors
 from hand3r_ros.hand_model import data as hand_data
-from hand3r_ros.hand_model.unpickling import HandModelFileError
 from hand3r_ros.network.checkpoints import weights_header
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.network.presets import preset as preset_config
@@ -33,25 +32,28 @@ PRESET = 'full'
 WEIGHTS_FILE = f'{PRESET}.safetensors'
 SOURCES_FILE = f'{PRESET}.sources.json'
 MANO_FILE = 'MANO_RIGHT.npz'
+NEEDED = ('cut3r', 'hamer')
+"""MANO may come later."""
 NOT_REDISTRIBUTED = (
     'Made from files under the licences named here, which bind whoever uses the result. MANO, also in this form, must '
     'not be passed on to anybody.'
 )
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class ConversionRequest:
     """What to convert and where to."""
 
-    cut3r: Path
-    hamer: Path
+    cut3r: Path | None
+    """The file, or a folder or archive with it; None: it is looked for in ``downloads``."""
+    hamer: Path | None
     folder: Path
     mano: Path | None = None
     overwrite: bool = False
     allow_unexpected: bool = False
     """Go on when a checkpoint has tensors that are not in the key maps; they are listed and left out."""
+    downloads: Path | None = None
+    """Folder, with everything below, or archive in which the files that are not named are looked for."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +95,24 @@ def convert(request: ConversionRequest, report: Report = print) -> ConversionRes
     if weights.exists() and not request.overwrite:
         raise FileExistsError(f'{weights} exists: give --overwrite to replace it, or another folder')
     config = replace(preset_config(PRESET), fusion=False)
-    mano = None if request.mano is None else _load_mano(request.mano)
+    named = {'cut3r': request.cut3r, 'hamer': request.hamer, 'mano': request.mano}
+    given = {kind: path for kind, path in named.items() if path is not None}
     with ExitStack() as stack:
+        downloads = stack.enter_context(Downloads(request.folder, report))
+        files = downloads.files(given, request.downloads, NEEDED)
+        mano = load_mano_file(files['mano']) if 'mano' in files else None
         parts = [
-            _inspect('cut3r', stack.enter_context(open_checkpoint(request.cut3r)), scene_layout(config), request),
-            _inspect('hamer', stack.enter_context(open_checkpoint(request.hamer)), hand_layout(config), request),
+            _inspect('cut3r', stack.enter_context(open_checkpoint(files['cut3r'])), scene_layout(config), request),
+            _inspect('hamer', stack.enter_context(open_checkpoint(files['hamer'])), hand_layout(config), request),
         ]
         parts = [_with_warnings(part, config) for part in parts]
         request.folder.mkdir(parents=True, exist_ok=True)
         sources = {part.key: _source_record(part, report) for part in parts}
         report(f'writing {weights}')
         written = _write_weights(weights, parts, config, sources)
-    if mano is not None and request.mano is not None:
-        sources['mano'] = _write_mano(mano, hand_data.find_mano_file(request.mano), request.folder)
-    warnings = tuple(f'{part.checkpoint.path}: {warning}' for part in parts for warning in part.warnings)
+        if mano is not None:
+            sources['mano'] = _write_mano(mano, files['mano'], request.folder)
+    warnings = tuple(f'{part.checkpoint.source}: {warning}' for part in parts for warning in part.warnings)
     content = {
         'note': NOT_REDISTRIBUTED,
         'made_by': f'hand3r_ros {__version__}, hand3r convert',
@@ -131,7 +137,7 @@ def _write_weights(
     """Writes the safetensors file; returns what the record of sources says about it."""
     chosen = [(name, part, tensor) for part in parts for name, tensor in part.fit.chosen.items()]
     entries = [_entry(name, tensor) for name, _, tensor in chosen]
-    _require_space(path.parent, sum(entry.size for entry in entries))
+    require_space(path.parent, sum(entry.size for entry in entries), 'a file of the weights')
     metadata = {
         'preset': PRESET,
         'hand_model': hand_data.MANO,
@@ -151,9 +157,9 @@ def _inspect(key: str, checkpoint: TorchCheckpoint, layout: Layout, request: Con
     source = layout.source
     looks = describe(found, len(checkpoint.tensors))
     if len(found.missing) > len(layout.parameters) // 2:
-        reason = f'{checkpoint.path} is {looks}, not {source.title}'
+        reason = f'{checkpoint.source} is {looks}, not {source.title}'
     else:
-        reason = f'{checkpoint.path}, {looks}, does not fit: {found.summary()}'
+        reason = f'{checkpoint.source}, {looks}, does not fit: {found.summary()}'
     if found.complete:
         advice = 'If the file is right, --allow-unexpected leaves those tensors out'
     else:
@@ -170,7 +176,7 @@ def _with_warnings(part: _Part, config: Hand3RConfig) -> _Part:
         warnings.append(f'left out, unknown here: {", ".join(part.fit.unexpected)}')
     for name, second, first in part.fit.tied:
         if not np.array_equal(second.read(part.checkpoint.archive), first.read(part.checkpoint.archive)):
-            raise CheckpointError(f'{part.checkpoint.path}: {name} differs from the tensor it should be tied to')
+            raise CheckpointError(f'{part.checkpoint.source}: {name} differs from the tensor it should be tied to')
     return replace(part, warnings=tuple(warnings))
 
 
@@ -181,7 +187,7 @@ def _entry(name: str, tensor: StoredTensor) -> Entry:
 def _numbers(name: str, part: _Part, tensor: StoredTensor) -> NDArray[Any]:
     numbers = tensor.read(part.checkpoint.archive)
     if not _is_finite(numbers, tensor.element_type):
-        raise CheckpointError(f'{part.checkpoint.path}: {name} holds values that are not finite')
+        raise CheckpointError(f'{part.checkpoint.source}: {name} holds values that are not finite')
     return numbers.astype(np.float32) if tensor.element_type == 'float64' else numbers
 
 
@@ -192,18 +198,18 @@ def _is_finite(numbers: NDArray[Any], element_type: str) -> bool:
 
 
 def _source_record(part: _Part, report: Report) -> dict[str, Any]:
-    path = part.checkpoint.path
-    report(f'reading {path}')
-    record = _file_record(path, part.layout.source)
+    file = part.checkpoint.source
+    report(f'reading {file}')
+    record = _file_record(file, part.layout.source)
     record['tensors_used'] = len(part.fit.chosen)
     record['tensors_ignored'] = [*part.fit.ignored, *part.fit.unexpected]
     return record
 
 
-def _file_record(path: Path, source: Source) -> dict[str, Any]:
-    with path.open('rb') as file:
-        digest = _sha256(file)
-    record = {'title': source.title, 'file': path.name, 'bytes': path.stat().st_size, 'sha256': digest}
+def _file_record(file: StoredFile, source: Source) -> dict[str, Any]:
+    with file.open() as opened:
+        digest = _sha256(opened)
+    record = {'title': source.title, 'file': file.name, 'bytes': file.size, 'sha256': digest}
     if source.sha256 is not None:
         record['is_the_known_release'] = digest == source.sha256
     return record | {'from': source.where, 'licence': source.licence}
@@ -216,23 +222,8 @@ def _sha256(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _load_mano(path: Path) -> hand_data.HandModelData:
-    try:
-        return hand_data.load_mano(path)
-    except HandModelFileError as error:
-        kind = other_kind(path)
-        if kind is None:
-            raise
-        raise CheckpointError(f'{path} is {kind}. Expected: {MANO.file_name}, from {MANO.where}') from error
-
-
-def _write_mano(mano: hand_data.HandModelData, path: Path, folder: Path) -> dict[str, Any]:
-    with replacing(folder / MANO_FILE) as file:
-        np.savez(file, **{name: getattr(mano, name) for name in hand_data.ARRAY_NAMES})
-    return _file_record(path, MANO) | {'converted_to': MANO_FILE}
-
-
-def _require_space(folder: Path, size: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < size * 1.01:
-        raise OSError(f'{folder} has {free / 1e9:.1f} GB free, the weights need {size / 1e9:.1f} GB')
+def _write_mano(mano: hand_data.HandModelData, file: StoredFile, folder: Path) -> dict[str, Any]:
+    record = _file_record(file, MANO)  # before it may be replaced: it can be the same file
+    with replacing(folder / MANO_FILE) as target:
+        np.savez(target, **{name: getattr(mano, name) for name in hand_data.ARRAY_NAMES})
+    return record | {'converted_to': MANO_FILE}

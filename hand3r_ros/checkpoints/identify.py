@@ -6,11 +6,14 @@ import struct
 from pathlib import Path
 
 from hand3r_ros.checkpoints.errors import CheckpointError
+from hand3r_ros.checkpoints.stored import StoredFile
 
+ZIP_START = b'PK\x03\x04'
+GZIP_START = b'\x1f\x8b'
 _LEGACY_TORCH = b'\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.'  # the magic number that older torch versions pickle first
 _PICKLE_PROTOCOLS = (b'\x02', b'\x03', b'\x04', b'\x05')
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b'\x1f\x8b', 'a gzip archive: unpack it (tar -xzf) and give the checkpoint inside'),
+    (GZIP_START, 'a gzip archive: unpack it (tar -xzf) and give the checkpoint inside'),
     (b'BZh', 'a bzip2 archive: unpack it first'),
     (b'\xfd7zXZ', 'an xz archive: unpack it first'),
     (b'7z\xbc\xaf\x27\x1c', 'a 7-Zip archive: unpack it first'),
@@ -32,12 +35,12 @@ def other_kind(path: Path) -> str | None:
             head = file.read(4096)
     except OSError:
         return None
-    if head.startswith(b'PK\x03\x04'):
+    if head.startswith(ZIP_START):
         return 'a zip archive: unpack it and give the file inside'
-    return None if head[:1] in (b'\x80', b'(', b'c', b'}', b']') else _kind(head, path.stat().st_size)
+    return None if head[:1] in (b'\x80', b'(', b'c', b'}', b']') else kind_of(head, path.stat().st_size)
 
 
-def require_zip(path: Path) -> None:
+def require_zip(file: StoredFile) -> None:
     """Passes when the file begins like the zip files of torch.
 
     Raises:
@@ -45,18 +48,19 @@ def require_zip(path: Path) -> None:
 
     """
     try:
-        with path.open('rb') as file:
-            head = file.read(4096)
-        size = path.stat().st_size
+        with file.open() as opened:
+            head = opened.read(4096)
+        size = file.size
     except IsADirectoryError as error:
-        raise CheckpointError(f'{path} is a folder: give the checkpoint file inside it') from error
+        raise CheckpointError(f'{file} is a folder: give the checkpoint file inside it') from error
     except OSError as error:
-        raise CheckpointError(f'{path} cannot be read: {error.strerror}') from error
-    if not head.startswith(b'PK\x03\x04'):
-        raise CheckpointError(f'{path} ({size} bytes) is {_kind(head, size)}')
+        raise CheckpointError(f'{file} cannot be read: {error.strerror}') from error
+    if not head.startswith(ZIP_START):
+        raise CheckpointError(f'{file} ({size} bytes) is {kind_of(head, size)}')
 
 
-def _kind(head: bytes, size: int) -> str:
+def kind_of(head: bytes, size: int) -> str:
+    """What a file is, from its first bytes (4096 or all) and its size, when it is no torch checkpoint."""
     if not head:
         return 'empty: the download failed'
     for signature, kind in _SIGNATURES:
@@ -67,13 +71,18 @@ def _kind(head: bytes, size: int) -> str:
             'a torch checkpoint in the format of torch before 1.6, which the published files do not have: if you trust '
             'it, load it with torch and save it again'
         )
-    if head[257:262] == b'ustar':
+    if is_tar(head):
         return 'a tar archive: unpack it (tar -xf) and give the checkpoint inside'
     if _is_safetensors(head, size):
         return 'a safetensors file: only the original checkpoints are converted'
     if head[:1] == b'\x80' and head[1:2] in _PICKLE_PROTOCOLS:
         return 'a bare pickle, no torch checkpoint'
     return _text_kind(head)
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a file begins like a tar archive."""
+    return head[257:262] == b'ustar'
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:

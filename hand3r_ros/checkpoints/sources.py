@@ -34,14 +34,14 @@ HAMER: Final = Source(
     file_name='hamer.ckpt',
     where=(
         'https://github.com/geopavlakos/hamer (its README): hamer_demo_data.tar.gz, 5.8 GB, '
-        'hamer_ckpts/checkpoints/hamer.ckpt in it'
+        '_DATA/hamer_ckpts/checkpoints/hamer.ckpt in it'
     ),
     licence='MIT (of the code; nothing separate is said about the weights)',
 )
 MANO: Final = Source(
     title='MANO',
     file_name='MANO_RIGHT.pkl',
-    where='https://mano.is.tue.mpg.de (free registration): mano_v1_2.zip, models/MANO_RIGHT.pkl in it',
+    where='https://mano.is.tue.mpg.de (free registration): mano_v1_2.zip, mano_v1_2/models/MANO_RIGHT.pkl in it',
     licence='Max-Planck licence for non-commercial research; redistribution is forbidden',
 )
 SOURCES: Final[Mapping[str, Source]] = {'cut3r': CUT3R, 'hamer': HAMER, 'mano': MANO}

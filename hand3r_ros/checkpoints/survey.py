@@ -16,7 +16,7 @@ from hand3r_ros.network.presets import PRESETS
 
 OWN_LICENCE = 'Apache-2.0 (ours)'
 OPEN_HAND_LICENCE = 'Apache-2.0 (ours), from a mesh under the MIT licence'
-HOW_TO_CONVERT = 'hand3r convert --cut3r FILE --hamer FILE --mano FILE --out FOLDER'
+HOW_TO_CONVERT = 'hand3r convert DOWNLOADS --out FOLDER (DOWNLOADS: the folder with these files, archives as they came)'
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from hand3r_ros.checkpoints.archive import TorchArchive
 from hand3r_ros.checkpoints.errors import CheckpointError
 from hand3r_ros.checkpoints.identify import require_zip
 from hand3r_ros.checkpoints.permitted import NameCheck
+from hand3r_ros.checkpoints.stored import StoredFile
 from hand3r_ros.checkpoints.tensors import StoredTensor, stored_tensor
 from hand3r_ros.inert_pickle import PickleProgramError, mapping_of, read_pickle
 
@@ -37,51 +38,69 @@ class TorchCheckpoint:
     """Classes and functions of unknown packages that the file names; none was imported."""
 
     @property
-    def path(self) -> Path:
+    def source(self) -> StoredFile:
         """The file."""
-        return self.archive.path
+        return self.archive.source
 
 
 @contextmanager
-def open_checkpoint(path: Path) -> Iterator[TorchCheckpoint]:
+def open_checkpoint(file: Path | StoredFile) -> Iterator[TorchCheckpoint]:
     """The checkpoint, open for reading its tensors.
 
     Raises:
         CheckpointError: the file is missing, damaged, unsafe, or no checkpoint with parameters by name.
 
     """
-    require_zip(path)
-    with TorchArchive(path) as archive:
+    source = file if isinstance(file, StoredFile) else StoredFile(file)
+    require_zip(source)
+    with TorchArchive(source) as archive:
         names = NameCheck()
-        try:
-            content = read_pickle(archive.pickle, names)
-        except PickleProgramError as error:
-            raise CheckpointError(f'{path} is refused: {error}') from error
-        entries = mapping_of(content)
-        if entries is None:
-            raise CheckpointError(
-                f'{path} is a torch file, but holds {_name_of(content)} instead of parameters by name: '
-                'a checkpoint of a training run is expected'
-            )
-        yield TorchCheckpoint(archive, _parameters(entries, path), entries, tuple(sorted(names.foreign)))
+        entries = read_entries(archive.pickle, source, names)
+        yield TorchCheckpoint(archive, parameters_of(entries, source), entries, tuple(sorted(names.foreign)))
 
 
-def _parameters(entries: Mapping[Any, Any], path: Path) -> Mapping[str, StoredTensor]:
+def read_entries(program: bytes, source: StoredFile, names: NameCheck) -> Mapping[Any, Any]:
+    """What the pickle of a checkpoint holds, as records.
+
+    Raises:
+        CheckpointError: it is damaged or unsafe, or holds no entries by name.
+
+    """
+    try:
+        content = read_pickle(program, names)
+    except PickleProgramError as error:
+        raise CheckpointError(f'{source} is refused: {error}') from error
+    entries = mapping_of(content)
+    if entries is None:
+        raise CheckpointError(
+            f'{source} is a torch file, but holds {_name_of(content)} instead of parameters by name: '
+            'a checkpoint of a training run is expected'
+        )
+    return entries
+
+
+def parameters_of(entries: Mapping[Any, Any], source: StoredFile) -> Mapping[str, StoredTensor]:
+    """The parameters among the entries of a checkpoint, by name.
+
+    Raises:
+        CheckpointError: there are none.
+
+    """
     for candidate in (*map(entries.get, PARAMETER_ENTRIES), entries):
-        found = _tensors(mapping_of(candidate) or {}, path)
+        found = _tensors(mapping_of(candidate) or {}, source)
         if found:
             return found
     names = ', '.join(repr(str(name)[:40]) for name in list(entries)[:8] if isinstance(name, str))
-    raise CheckpointError(f'{path} is a torch checkpoint without parameters; it has the entries {names or "none"}')
+    raise CheckpointError(f'{source} is a torch checkpoint without parameters; it has the entries {names or "none"}')
 
 
-def _tensors(entries: Mapping[Any, Any], path: Path) -> dict[str, StoredTensor]:
+def _tensors(entries: Mapping[Any, Any], source: StoredFile) -> dict[str, StoredTensor]:
     tensors: dict[str, StoredTensor] = {}
     for name, value in entries.items():
         try:
             tensor = stored_tensor(value)
         except CheckpointError as error:
-            raise CheckpointError(f'{path}: {str(name)[:120]!r} is {error}') from error
+            raise CheckpointError(f'{source}: {str(name)[:120]!r} is {error}') from error
         if tensor is not None and isinstance(name, str):
             tensors[name] = tensor
     return tensors

@@ -10,14 +10,18 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from numpy.typing import NDArray
+
+Report = Callable[[str], None]
+"""Told what is being done, line by line."""
 
 _TYPE_NAMES = {'float32': ('F32', 4), 'float16': ('F16', 2), 'bfloat16': ('BF16', 2)}
 _ALIGNMENT = 8
@@ -68,6 +72,13 @@ def write_safetensors(
             file.write(data)
             digest.update(data)
     return 8 + len(text) + end, digest.hexdigest()
+
+
+def require_space(folder: Path, size: int, what: str) -> None:
+    """Raises OSError where ``size`` bytes do not fit on the disk of a folder; ``what`` needs them."""
+    free = shutil.disk_usage(folder).free
+    if free < size * 1.01:
+        raise OSError(f'{folder} has {free / 1e9:.1f} GB free, {what} needs {size / 1e9:.1f} GB')
 
 
 @contextmanager

@@ -6,18 +6,19 @@ the other, so whoever combines two sources calls ``require_same_hand_model`` fir
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.hand_model.joints import JOINT_PARENTS, NUM_BETAS, NUM_JOINTS, NUM_VERTICES
 from hand3r_ros.hand_model.sides import HandSide, template_side
-from hand3r_ros.hand_model.unpickling import HandModelFileError, load_mano_pickle
+from hand3r_ros.hand_model.unpickling import HandModelFileError, load_mano_pickle, mano_arrays
 
 OPEN_HAND = 'open_hand'
 MANO = 'mano'
@@ -100,16 +101,18 @@ def load_mano(path: str | Path, side: HandSide = HandSide.RIGHT) -> HandModelDat
         HandModelFileError: the file is missing, damaged, unsafe or holds another model; the message says which.
     """
     path = find_mano_file(path)
-    arrays = _load_npz(path) if path.suffix == '.npz' else load_mano_pickle(path, ARRAY_NAMES)
-    return mano_from_arrays(arrays, path, side)
+    arrays = _load_npz(path, path) if path.suffix == '.npz' else load_mano_pickle(path, ARRAY_NAMES)
+    return _of_side(arrays, path, side)
 
 
-def mano_from_arrays(arrays: Mapping[str, Any], source: str | Path, side: HandSide = HandSide.RIGHT) -> HandModelData:
-    """``hand_model_from_arrays`` for MANO, and only for the hand of one side.
+def mano_from_bytes(content: bytes, source: str) -> HandModelData:
+    """``load_mano`` for the content of a file of either format; ``source`` is its name in messages."""
+    is_npz = content.startswith(b'PK\x03\x04')
+    arrays = _load_npz(io.BytesIO(content), source) if is_npz else mano_arrays(content, ARRAY_NAMES, source)
+    return _of_side(arrays, source, HandSide.RIGHT)
 
-    Raises:
-        HandModelFileError: as there, or it is the other hand.
-    """
+
+def _of_side(arrays: Mapping[str, Any], source: str | Path, side: HandSide) -> HandModelData:
     data = hand_model_from_arrays(MANO, arrays, source)
     found = template_side(data.J_regressor @ data.v_template)
     if found not in (None, side):
@@ -177,12 +180,12 @@ def require_same_hand_model(
         )
 
 
-def _load_npz(path: Path) -> dict[str, Any]:
+def _load_npz(file: Path | BinaryIO, source: str | Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
     except Exception as error:  # zipfile and numpy raise many kinds on damaged files
-        raise HandModelFileError(f'{path}: cannot be read as .npz: {error}') from error
+        raise HandModelFileError(f'{source}: cannot be read as .npz: {error}') from error
 
 
 def _convert(name: str, value: Any) -> NDArray:

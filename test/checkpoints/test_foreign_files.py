@@ -152,7 +152,7 @@ def test_a_wrong_hand_model_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     mano = tmp_path / 'MANO_RIGHT.pkl'
     for content, message in (
         (b'<html>Please sign in', 'is an HTML page.*Expected: MANO_RIGHT.pkl, from https://mano'),
-        (zipped('models/MANO_RIGHT.pkl'), 'is a zip archive: unpack it'),
+        (zipped('models/readme.txt'), r'holds no MANO: MANO_RIGHT\.pkl, from https://mano'),
         (b'\x80\x02}.', 'missing v_template'),
     ):
         mano.write_bytes(content)
