@@ -1,4 +1,4 @@
-"""Videos and image files: which there are, in what order, and how they are opened. No ROS."""
+"""Image files: which there are, in what order, and how they are read. No ROS."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from hand3r_ros.imaging.limits import ImageDecodingError
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff')
 MAX_BYTES_PER_PIXEL = 32
 """Of image files: four colours in text, with spaces."""
-FALLBACK_RATE = 30.0
-"""Hz, of videos that do not say theirs."""
 
 
 class MediaError(ValueError):
@@ -48,27 +46,6 @@ def read_image(path: Path, decoder: ImageDecoder | None = None) -> NDArray[np.ui
     except ImageDecodingError as error:
         raise MediaError(f'{path}: {error}') from error
     return pixels if pixels.ndim == 3 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), np.uint8)
-
-
-def open_video(path: Path) -> cv2.VideoCapture:
-    """The opened video; the caller releases it. Raises MediaError when it cannot be opened."""
-    capture = cv2.VideoCapture(str(path))
-    if not capture.isOpened():
-        raise MediaError(f'{path} cannot be opened as a video: give a file that OpenCV opens (mp4, avi, mkv)')
-    return capture
-
-
-def video_rate(path: Path) -> float:
-    """Frames per second of a video that has at least one readable frame; raises MediaError otherwise."""
-    capture = open_video(path)
-    try:
-        rate = float(capture.get(cv2.CAP_PROP_FPS))
-        readable, _ = capture.read()
-    finally:
-        capture.release()
-    if not readable:
-        raise MediaError(f'{path} has no frame that can be read: give a video that OpenCV opens (mp4, avi, mkv)')
-    return rate if 0.5 < rate < 1000.0 else FALLBACK_RATE
 
 
 def _natural_order(path: Path) -> list[tuple[int, str]]:

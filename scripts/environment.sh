@@ -36,7 +36,7 @@ install_requirements() {
     stamp="$VENV/.installed-$(cat "$ROOT/constraints.txt" "$ROOT/setup.py" "${@/#/$ROOT/}" | cksum | cut -d' ' -f1)-$BACKEND"
     [ -e "$stamp" ] && return
     for file in "$@"; do arguments+=(-r "$ROOT/$file"); done
-    echo "installing $* into .venv (downloads on the first run)"
+    echo "installing $* into ${VENV##*/} (downloads on the first run)"
     "$PYTHON" -m pip install --quiet --disable-pip-version-check --upgrade pip 'setuptools<80' wheel
     "$PYTHON" -m pip install --disable-pip-version-check --progress-bar off \
         ${CONSTRAINTS[@]+"${CONSTRAINTS[@]}"} "${arguments[@]}" \
@@ -45,15 +45,20 @@ install_requirements() {
     touch "$stamp"
 }
 
+# Installs hand3r_ros itself, from its folder.
+install_package() {
+    if [ ! -e "$VENV/bin/hand3r" ] || [ "$ROOT/setup.py" -nt "$VENV/bin/hand3r" ]; then
+        "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$ROOT"
+        touch "$VENV/bin/hand3r"
+    fi
+}
+
 ensure_embedded() {
     BACKEND=embedded
     [ -x "$VENV/bin/python" ] || "$(base_python)" -m venv "$VENV" || fail "could not create $VENV"
     PYTHON="$VENV/bin/python" ROS2="$VENV/bin/ros2" CONSTRAINTS=(-c "$ROOT/constraints.txt")
     install_requirements requirements.txt requirements-embedded.txt "$@"
-    if [ ! -e "$VENV/bin/hand3r" ] || [ "$ROOT/setup.py" -nt "$VENV/bin/hand3r" ]; then
-        "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$ROOT"
-        touch "$VENV/bin/hand3r"
-    fi
+    install_package
     "$PYTHON" "$ROOT/embedded_ros/activate.py" >/dev/null || fail 'embedded_ros could not be activated'
     export PATH="$VENV/bin:$PATH"
 }

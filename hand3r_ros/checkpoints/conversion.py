@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros import __version__
-from hand3r_ros.checkpoints.downloads import Downloads, load_mano_file
+from hand3r_ros.checkpoints.downloads import Downloads, Report, load_mano_file
 from hand3r_ros.checkpoints.errors import CheckpointError, MisfitError
 from hand3r_ros.checkpoints.fitting import Fit, Layout, describe, fit, hand_layout, scene_layout
 from hand3r_ros.checkpoints.settings import hand_differences, scene_differences
@@ -22,11 +22,12 @@ from hand3r_ros.checkpoints.sources import MANO, Source
 from hand3r_ros.checkpoints.stored import StoredFile
 from hand3r_ros.checkpoints.tensors import StoredTensor
 from hand3r_ros.checkpoints.torch_checkpoint import TorchCheckpoint, open_checkpoint
-from hand3r_ros.checkpoints.writing import Entry, Report, replacing, require_space, write_safetensors
+from hand3r_ros.files import replacing, require_space
 from hand3r_ros.hand_model import data as hand_data
 from hand3r_ros.network.checkpoints import weights_header
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.network.presets import preset as preset_config
+from hand3r_ros.safetensors_files import Entry, write_safetensors
 
 PRESET = 'full'
 WEIGHTS_FILE = f'{PRESET}.safetensors'

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +25,13 @@ from hand3r_ros.checkpoints.permitted import NameCheck
 from hand3r_ros.checkpoints.sources import SOURCES, Source
 from hand3r_ros.checkpoints.stored import StoredFile
 from hand3r_ros.checkpoints.torch_checkpoint import open_checkpoint, parameters_of, read_entries
-from hand3r_ros.checkpoints.writing import Report, require_space
+from hand3r_ros.files import require_space
 from hand3r_ros.hand_model.data import HandModelData, mano_from_bytes
 from hand3r_ros.hand_model.unpickling import HandModelFileError
 from hand3r_ros.network.wrapped_names import unwrapped_names
+
+Report = Callable[[str], None]
+"""Told what is being done, line by line."""
 
 MAX_FILES: Final = 20_000
 MAX_MANO_BYTES: Final = 64 * 2**20  # MANO_RIGHT.pkl has about 4 MB

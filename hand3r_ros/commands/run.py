@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from hand3r_ros.commands.base import Verbs, path_argument
@@ -100,6 +101,8 @@ def _add_reconstruction_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs to the end, or goes on where an earlier run ended."""
+    # What is damaged is counted and said at the end; FFmpeg's lines about it would tear the progress bar.
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     from hand3r_ros.offline.message_classes import require_message_classes
 
     require_message_classes()  # before anything is imported that builds messages

@@ -71,7 +71,7 @@ class KeypointFitter:
         return None if best is None else self._result(problem, best, previous)
 
     def _starts(self, problem: FitObjective, previous: HandFit | None) -> Iterator[tuple[Unknowns, int]]:
-        """Where to begin, in the order of trust, and with how many steps: later ones are for hands not explained yet."""
+        """Where to begin, in the order of trust, and with how many steps: later ones are for unexplained hands."""
         if previous is not None:
             yield _continued(problem, previous), self._config.warm_iterations
         usual = limited_angles(angle_prior().mean)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from hand3r_ros.network.config import Hand3RConfig
@@ -27,6 +27,7 @@ from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset as preset_config
 from hand3r_ros.network.prompt import PromptConfig
 from hand3r_ros.network.scene.config import SceneConfig
+from hand3r_ros.safetensors_files import write_tensors
 
 HEADER_KEY = 'hand3r_ros'
 REQUIRED_METADATA = ('preset', 'hand_model')
@@ -74,12 +75,10 @@ def save_network(path: Path | str, network: Hand3R, metadata: Mapping[str, Any],
     path = Path(path)
     header = weights_header(network.config, metadata, path)
     tensors = {
-        name: (tensor.half() if half and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        name: tensor.half() if half and tensor.is_floating_point() else tensor
         for name, tensor in network.state_dict().items()
     }
-    temporary = path.with_name(path.name + '.tmp')
-    save_file(tensors, temporary, metadata=header)
-    temporary.replace(path)
+    write_tensors(path, tensors, header)
 
 
 def weights_header(config: Hand3RConfig, metadata: Mapping[str, Any], path: Path | str) -> dict[str, str]:
@@ -117,8 +116,9 @@ def load_network(weights_dir: Path | str, preset: str) -> tuple[Hand3R, WeightsI
     # Initialising parameters that are about to be replaced takes half a minute at full size.
     with torch.device('meta'):
         network = Hand3R(wanted)
+    check_shapes(info.path, network.state_dict())  # before memory is taken for sizes that the file speaks of
     network.to_empty(device='cpu')
-    _fill(network.state_dict(), info.path)
+    fill(network.state_dict(), info.path)
     return network.eval(), info
 
 
@@ -175,9 +175,9 @@ def read_weights_info(path: Path | str) -> WeightsInfo:
         _check_pose_source(metadata)
         config = _config_from(content['config'])
         return WeightsInfo(path, preset, hand_model, config, str(content['config_hash']), metadata)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise WeightsError(
-            f'the header of {path} cannot be read ({type(error).__name__}: {error}): '
+            f'the header of {path} cannot be read ({type(error).__name__}: {str(error)[:200]}): '
             'it was written by another version of hand3r_ros or edited'
         ) from error
 
@@ -194,19 +194,44 @@ def config_hash(config: Hand3RConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _fill(expected: Mapping[str, Tensor], path: Path) -> None:
-    """Copies the file's tensors into the network's, one by one, after comparing all names and shapes."""
+def check_shapes(path: Path, expected: Mapping[str, Tensor]) -> None:
+    """Compares all names and shapes of a file with those of ``expected``, whose numbers play no part.
+
+    Raises:
+        WeightsError: they differ, or the file is damaged.
+
+    """
+    with _opened(path) as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    _require_none(path, _misfits(shapes, expected))
+
+
+def fill(expected: Mapping[str, Tensor], path: Path) -> None:
+    """Copies the file's tensors into ``expected``, one by one, after comparing all names and shapes.
+
+    Raises:
+        WeightsError: as ``check_shapes``, or numbers are not finite.
+
+    """
+    check_shapes(path, expected)
+    with _opened(path) as file:
+        # Each tensor is read from the disk once; the file may be larger than what the cache can keep.
+        _require_none(
+            path,
+            [f'{name} is not finite' for name in expected if not _copy(file.get_tensor(name), expected[name])],
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework='pt') as file:
-            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            problems = _misfits(shapes, expected)
-            if not problems:
-                # Each tensor is read from the disk once; the file may be larger than what the cache can keep.
-                problems = [
-                    f'{name} is not finite' for name in expected if not _copy(file.get_tensor(name), expected[name])
-                ]
+            yield file
     except (SafetensorError, OSError) as error:
         raise WeightsError(f'{path} is damaged ({error}): copy or download it again') from error
+
+
+def _require_none(path: Path, problems: list[str]) -> None:
     if problems:
         more = f' and {len(problems) - 3} more' if len(problems) > 3 else ''
         raise WeightsError(f'the tensors of {path} do not fit the network: {"; ".join(problems[:3])}{more}')

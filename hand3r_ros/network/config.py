@@ -27,6 +27,8 @@ class Hand3RConfig:
     so networks are made without it everywhere else."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.fusion, bool):
+            raise ValueError(f'fusion must be True or False, got {self.fusion!r}')
         for name, prompt_value, stream_value in (
             ('hand_width', self.prompt.hand_width, self.hand.width),
             ('scene_width', self.prompt.scene_width, self.scene.encoder_width),

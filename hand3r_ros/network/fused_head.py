@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hand3r_ros.network.checkpoints import WeightsError
+from hand3r_ros.network.checkpoints import WeightsError, fill
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.network.hand.mano_head import ManoHead
 from hand3r_ros.network.hand3r import EncodedFrame, Hand3R
 from hand3r_ros.network.types import Frame, HandBoxes, Prediction, SceneState
+from hand3r_ros.safetensors_files import write_tensors
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -90,10 +90,8 @@ def file_sha256(path: Path) -> str:
 
 def save_fused_head(path: Path, head: ManoHead, weights: Path) -> None:
     """Writes the head and the checksum of the weights file that it belongs to."""
-    temporary = path.with_name(path.name + '.tmp')
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
-    save_file(tensors, temporary, metadata={HEADER_KEY: json.dumps({'weights_sha256': file_sha256(weights)})})
-    temporary.replace(path)
+    header = {HEADER_KEY: json.dumps({'weights_sha256': file_sha256(weights)})}
+    write_tensors(path, head.state_dict(), header)
 
 
 def load_fused_head(path: Path, config: Hand3RConfig, weights: Path) -> ManoHead:
@@ -108,8 +106,8 @@ def load_fused_head(path: Path, config: Hand3RConfig, weights: Path) -> ManoHead
         with safe_open(path, framework='pt') as file:
             header = json.loads((file.metadata() or {})[HEADER_KEY])
         trained_on = header['weights_sha256']
-        head.load_state_dict(load_file(path))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        fill(head.state_dict(), path)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError, WeightsError) as error:
         raise WeightsError(f'{path} is no MANO head on fused tokens of this preset ({error})') from error
     if trained_on != file_sha256(weights):
         raise WeightsError(

@@ -11,8 +11,8 @@ from hand3r_ros.node.names import shortened
 
 LONGEST_MESSAGE = 500
 """Characters of a rejection that are logged and kept: the last resort, names in it are shortened before."""
-MOST_SAID = 100
-"""Different messages that are logged once; those that go on beyond this are made by the input, not by a setting."""
+MOST_NOTES = 20
+"""Different messages that are said once; more of them come from an input that changes all the time."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Counters:
     without_detections: int = 0  # detections were expected but did not come in time
     last_error: str = ''
     by_cause: dict[str, int] = field(default_factory=dict)  # rejections by short cause
+    notes: tuple[str, ...] = ()  # what was said once, about what stays as it is
 
 
 class Accounting:
@@ -43,7 +44,7 @@ class Accounting:
         self._clock = clock
         self._lock = threading.Lock()
         self._last_logged: dict[tuple[str, str], float] = {}
-        self._said: set[tuple[str, str]] = set()
+        self._notes: dict[str, None] = {}  # in the order in which they were said
         self.clear()
 
     def clear(self) -> None:
@@ -52,7 +53,7 @@ class Accounting:
             self._counts = dict.fromkeys(('received', 'processed', 'dropped', 'too_old', 'without_detections'), 0)
             self._by_cause: dict[str, int] = {}
             self._last_error = ''
-            self._said.clear()
+            self._notes.clear()
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to one of received, processed, dropped, too_old, without_detections."""
@@ -79,12 +80,12 @@ class Accounting:
 
     def warn_once(self, topic: str, message: str) -> None:
         """Log, without counting, what stays as it is: the same message once until the node is configured again."""
-        message = shortened(message, LONGEST_MESSAGE)
+        note = f'{topic}: {shortened(message, LONGEST_MESSAGE)}'
         with self._lock:
-            if (topic, message) in self._said or len(self._said) >= MOST_SAID:
+            if note in self._notes or len(self._notes) >= MOST_NOTES:
                 return
-            self._said.add((topic, message))
-        self._warn(f'{topic}: {message}')
+            self._notes[note] = None
+        self._warn(note)
 
     def counters(self) -> Counters:
         """A consistent copy of all counts."""
@@ -94,4 +95,5 @@ class Accounting:
                 rejected=sum(self._by_cause.values()),
                 last_error=self._last_error,
                 by_cause=dict(self._by_cause),
+                notes=tuple(self._notes),
             )

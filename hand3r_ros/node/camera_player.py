@@ -133,18 +133,18 @@ class CameraPlayer(GuardedCallbacks, Node):
         super().__init__('camera_player')
         self.parameters = declare_parameters(self, PlayerParameters)
         self.done: Future = Future()
-        source: FrameSource = open_source(self.parameters)
-        self._read_ahead = ReadAhead(source.frames, self.parameters.read_ahead, self.parameters.loop)
+        self._source: FrameSource = open_source(self.parameters)
+        self._read_ahead = ReadAhead(self._source.frames, self.parameters.read_ahead, self.parameters.loop)
         self._topics = PlayerTopics(self, self.parameters, has_truth=not self.parameters.source)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._finished = self.create_publisher(UInt32, '~/finished', latched)
-        self._rate = source.fps
+        self._rate = self._source.fps
         self._played, self._late = 0, 0
         self._began_waiting: float | None = None
         self._began_delay: float | None = None
         self._source_problem: Exception | None = None
         self._timer = self.create_timer(POLL_SECONDS, self._wait)
-        self.get_logger().info(f'camera player: {source.description}')
+        self.get_logger().info(f'camera player: {self._source.description}')
 
     def finish(self) -> int:
         """Nothing remains to be said; the exit code tells whether the source could be played to its end."""
@@ -155,6 +155,8 @@ class CameraPlayer(GuardedCallbacks, Node):
     def close(self) -> None:
         """Stop the thread that prepares frames."""
         self._read_ahead.close()
+        for fault in self._source.faults:
+            self.get_logger().warning(fault)
 
     def _seconds(self) -> float:
         return float(self.get_clock().now().nanoseconds) * 1e-9

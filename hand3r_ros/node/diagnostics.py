@@ -87,6 +87,8 @@ class Diagnostics:
             status.add(name, str(getattr(counters, name)))
         for cause, number in sorted(counters.by_cause.items()):
             status.add(f'rejected: {cause}', str(number))
+        for number, note in enumerate(counters.notes, 1):
+            status.add(f'note {number}', note)
         return status
 
     def _describe_reconstruction(self, status: Any) -> Any:

@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from rclpy.clock import Clock
 from std_msgs.msg import Header
 
 from hand3r_msgs.msg import Hand3RStatus
+from hand3r_ros.files import FilePlace
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages
 from hand3r_ros.node.accounting import Accounting
@@ -21,11 +21,18 @@ from hand3r_ros.node.configuration import decoding_options
 from hand3r_ros.node.frames import camera_frame
 from hand3r_ros.node.image_correction import ImageCorrections
 from hand3r_ros.node.image_decoding import ImageDecodingError, RgbImage, decode_message
-from hand3r_ros.node.inputs import Inputs
+from hand3r_ros.node.inputs import Inputs, ReceivedImage
 from hand3r_ros.node.lens import Calibration
 from hand3r_ros.node.outputs import Outputs
 from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
-from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict, stamp_nanoseconds
+from hand3r_ros.node.stamps import (
+    NANOSECONDS,
+    NO_STAMPS,
+    StampError,
+    StampGuard,
+    checked_nanoseconds,
+    stamp_nanoseconds,
+)
 from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.mapping import MapCloud
@@ -86,11 +93,11 @@ class FrameProcessor:
         """hand3r_msgs/Hand3RStatus as of now."""
         return messages.status(self._report, self._accounting.counters())
 
-    def process(self, message: Any) -> None:
-        """Process one sensor_msgs/Image or CompressedImage; unusable input is counted, reported and skipped."""
+    def process(self, received: ReceivedImage) -> None:
+        """Process one image; unusable input is counted, reported and skipped."""
         with self._lock:
             try:
-                self._process(message, self._parameters())
+                self._process(received, self._parameters())
             except _RejectedError as rejected:
                 self._accounting.reject(rejected.topic, rejected.cause, rejected.message)
             self.publish_map_if_due()
@@ -107,14 +114,14 @@ class FrameProcessor:
             self._outputs.publish_status(self.status())
             return self._session_id
 
-    def save_state(self, path: Path) -> Session:
+    def save_state(self, place: FilePlace) -> Session:
         """Write the session to a file and give it; raises OSError."""
-        return self._reconstructor.save_state(path)
+        return self._reconstructor.save_state(place)
 
-    def load_state(self, path: Path) -> Session:
+    def load_state(self, place: FilePlace) -> Session:
         """Go on from a saved session, which is given back; raises ``StateFileError``, nothing has changed then."""
         with self._lock:
-            session = self._reconstructor.load_state(path)
+            session = self._reconstructor.load_state(place)
             self._stamps.forget()
             self._image_size = None
             self._note_session()
@@ -144,16 +151,16 @@ class FrameProcessor:
                 self._map_changed, self._map_published_at = False, now
                 self._outputs.publish_map(self.map_snapshot(), self._world_header)
 
-    def _process(self, message: Any, parameters: NodeParameters) -> None:
+    def _process(self, received: ReceivedImage, parameters: NodeParameters) -> None:
         began = time.monotonic()
-        stamp_ns = stamp_nanoseconds(message.header.stamp)
-        if self._is_too_old(stamp_ns, parameters):
+        message, own_stamp_ns = received.message, self._own_stamp(received.message)
+        if self._is_too_old(own_stamp_ns or received.arrival_ns, parameters):
             self._accounting.count('too_old')
             return
         image = self._decode(message, parameters)
-        self._check_stamp(stamp_ns, parameters)
+        stamp_ns = self._admitted(own_stamp_ns, received.arrival_ns, parameters)
         decode_seconds = time.monotonic() - began
-        header = self._camera_header(message.header, parameters)
+        header = self._camera_header(message.header.frame_id, stamp_ns, parameters)
         correction = self._corrections.of(self._calibration(image, parameters), image.shape[1])
         frame = CameraFrame(
             image=correction.image(image),
@@ -180,24 +187,31 @@ class FrameProcessor:
             self._log(f'{self._inputs.image_topic}: {self._decoder.note}')
         return image
 
-    def _check_stamp(self, stamp_ns: int, parameters: NodeParameters) -> None:
-        last = self._stamps.last_ns
-        verdict = self._stamps.check(stamp_ns, may_begin_anew=parameters.reset_on_time_jump)
-        if verdict is StampVerdict.REJECT and last is not None:
-            raise _RejectedError(
-                self._inputs.image_topic,
-                'stamp not increasing',
-                f'stamp {stamp_ns / NANOSECONDS:.3f} s is not after the last one, {last / NANOSECONDS:.3f} s',
-            )
-        if verdict is StampVerdict.NEW_TIMELINE and self._inputs.transforms is not None:
-            self._inputs.transforms.clear()  # the reconstruction begins a new session by itself
+    def _own_stamp(self, message: Any) -> int:
+        try:
+            return checked_nanoseconds(message.header.stamp)
+        except StampError as error:
+            raise _RejectedError(self._inputs.image_topic, error.cause, str(error)) from error
 
-    def _camera_header(self, header: Header, parameters: NodeParameters) -> Header:
-        name, problem = camera_frame(header.frame_id, parameters.world_frame)
-        if problem is None:
-            return header
-        self._accounting.warn_once(self._inputs.image_topic, problem)
-        return messages.header(header.stamp, name)
+    def _admitted(self, own_stamp_ns: int, arrival_ns: int, parameters: NodeParameters) -> int:
+        """The stamp that the image is served by."""
+        try:
+            admission = self._stamps.admit(
+                own_stamp_ns, arrival_ns, parameters.reset_on_time_jump, parameters.reset_after_gap
+            )
+        except StampError as error:
+            raise _RejectedError(self._inputs.image_topic, error.cause, str(error)) from error
+        if admission.by_arrival:
+            self._accounting.warn_once(self._inputs.image_topic, NO_STAMPS)
+        if admission.went_back and self._inputs.transforms is not None:
+            self._inputs.transforms.clear()  # the reconstruction begins a new session by itself
+        return admission.stamp_ns
+
+    def _camera_header(self, frame_id: str, stamp_ns: int, parameters: NodeParameters) -> Header:
+        name, problem = camera_frame(frame_id, parameters.world_frame)
+        if problem is not None:
+            self._accounting.warn_once(self._inputs.image_topic, problem)
+        return messages.header(messages.time_from_nanoseconds(stamp_ns), name)
 
     def _calibration(self, image: RgbImage, parameters: NodeParameters) -> Calibration | None:
         if not parameters.use_camera_info:

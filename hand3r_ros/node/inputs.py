@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from hand3r_ros.node.calibration import LatestCalibration
 from hand3r_ros.node.detections import DetectionBuffer
 from hand3r_ros.node.transforms import TransformLookup
+
+
+@dataclass(frozen=True, eq=False)
+class ReceivedImage:
+    """An image as it waits for the worker."""
+
+    message: Any  # sensor_msgs/Image or CompressedImage
+    arrival_ns: int  # when the callback had it, by the ROS clock
 
 
 @dataclass(frozen=True)

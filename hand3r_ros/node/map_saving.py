@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from hand3r_ros.node.confined_paths import confined_path
+from hand3r_ros.files import ConfinedFile, FilePlace, replacing
+from hand3r_ros.node.confined_paths import confined_file
 from hand3r_ros.online.mapping import MapCloud
 
 _VERTEX = np.dtype([('xyz', '<f4', 3), ('rgb', 'u1', 3)])
@@ -24,20 +23,22 @@ end_header
 """
 
 
-def map_path(directory: str, requested: str) -> Path:
+def map_file(directory: str, requested: str) -> ConfinedFile:
     """The PLY file below ``directory`` that a service call names; raises ``ConfinedPathError``."""
-    return confined_path(directory, requested, '.ply', 'map.directory')
+    return confined_file(directory, requested, '.ply', 'map.directory')
 
 
-def save_ply(path: Path, cloud: MapCloud, frame: str) -> int:
-    """Write points and colors as binary PLY and give their number; the file appears complete or not at all."""
+def save_ply(place: FilePlace, cloud: MapCloud, frame: str) -> int:
+    """Write points and colors as binary PLY and give their number; the file appears complete or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+
+    """
     vertices = np.empty(len(cloud.points), _VERTEX)
     vertices['xyz'], vertices['rgb'] = cloud.points, cloud.colors
     header = _HEADER.format(frame=frame.replace('\n', ' '), count=len(vertices))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + '.part')
-    with unfinished.open('wb') as file:
+    with replacing(place) as file:
         file.write(header.encode('ascii', 'replace'))
         file.write(vertices.tobytes())
-    unfinished.replace(path)
     return len(vertices)

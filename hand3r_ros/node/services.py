@@ -11,7 +11,7 @@ from std_srvs.srv import SetBool, Trigger
 from hand3r_msgs.srv import SaveMap
 from hand3r_ros.node.confined_paths import ConfinedPathError
 from hand3r_ros.node.frame_processor import FrameProcessor
-from hand3r_ros.node.map_saving import map_path, save_ply
+from hand3r_ros.node.map_saving import map_file, save_ply
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.node.state_saving import StateServices
 
@@ -59,11 +59,11 @@ class Services:
     def _on_save_map(self, request: Any, response: Any) -> Any:
         parameters = self._parameters()
         try:
-            path = map_path(parameters.map.directory, request.path)
-            points = save_ply(path, self._processor.map_snapshot(), parameters.world_frame)
+            place = map_file(parameters.map.directory, request.path)
+            points = save_ply(place, self._processor.map_snapshot(), parameters.world_frame)
         except (ConfinedPathError, OSError) as error:
             self._node.get_logger().warning(f'~/save_map: {error}')
             response.success, response.message, response.points = False, str(error), 0
             return response
-        response.success, response.message, response.points = True, f'saved as {path}', points
+        response.success, response.message, response.points = True, f'saved as {place}', points
         return response

@@ -7,29 +7,29 @@ below the parameter ``state_directory``; the parameter ``state_file``, which onl
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from rclpy.node import Node
 
 from hand3r_msgs.srv import LoadState, SaveState
-from hand3r_ros.node.confined_paths import ConfinedPathError, confined_path
+from hand3r_ros.files import ConfinedFile, FilePlace
+from hand3r_ros.node.confined_paths import ConfinedPathError, confined_file, expanded_path
 from hand3r_ros.node.frame_processor import FrameProcessor
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.online.state_file import SUFFIX, StateFileError
 
 
-def state_path(parameters: NodeParameters, requested: str) -> Path:
+def requested_state(parameters: NodeParameters, requested: str) -> ConfinedFile:
     """The state file that a service call names; raises :class:`ConfinedPathError` when it may not be used."""
-    return confined_path(parameters.state_directory, requested, SUFFIX, 'state_directory')
+    return confined_file(parameters.state_directory, requested, SUFFIX, 'state_directory')
 
 
-def first_state(parameters: NodeParameters) -> Path | None:
+def first_state(parameters: NodeParameters) -> FilePlace | None:
     """The state file to begin with, None for a new world; raises :class:`ConfinedPathError` for an unusable path."""
     if not parameters.state_file:
         return None
-    path = Path(parameters.state_file).expanduser()
-    return path if path.is_absolute() else state_path(parameters, parameters.state_file)
+    path = expanded_path(parameters.state_file, 'state_file')
+    return path if path.is_absolute() else requested_state(parameters, parameters.state_file)
 
 
 class StateServices:
@@ -46,21 +46,21 @@ class StateServices:
 
     def _on_save(self, request: Any, response: Any) -> Any:
         try:
-            path = state_path(self._parameters(), request.path)
-            session = self._processor.save_state(path)
+            place = requested_state(self._parameters(), request.path)
+            session = self._processor.save_state(place)
         except (ConfinedPathError, OSError) as error:
             return self._refused('~/save_state', error, response)
-        response.success, response.message = True, f'saved as {path}'
+        response.success, response.message = True, f'saved as {place}'
         response.session_id, response.frame_index = session.session_id, session.frame_index
         return response
 
     def _on_load(self, request: Any, response: Any) -> Any:
         try:
-            path = state_path(self._parameters(), request.path)
-            session = self._processor.load_state(path)
+            place = requested_state(self._parameters(), request.path)
+            session = self._processor.load_state(place)
         except (ConfinedPathError, StateFileError, OSError) as error:
             return self._refused('~/load_state', error, response)
-        response.success, response.message = True, f'session {session.session_id} goes on from {path}'
+        response.success, response.message = True, f'session {session.session_id} goes on from {place}'
         response.session_id, response.frame_index = session.session_id, session.frame_index
         return response
 

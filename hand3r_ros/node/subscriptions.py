@@ -12,11 +12,11 @@ from vision_msgs.msg import Detection2DArray
 from hand3r_ros.node.accounting import Accounting
 from hand3r_ros.node.calibration import CalibrationError, calibration_from_camera_info
 from hand3r_ros.node.detections import detections_from_message
-from hand3r_ros.node.inputs import Inputs
+from hand3r_ros.node.inputs import Inputs, ReceivedImage
 from hand3r_ros.node.mailbox import Mailbox
 from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.qos import DETECTIONS_DEPTH, IMAGE_DEPTH, best_effort, create_overridable
-from hand3r_ros.node.stamps import stamp_nanoseconds
+from hand3r_ros.node.stamps import StampError, checked_nanoseconds
 
 IMAGE_TOPICS = {'raw': 'image', 'compressed': 'image/compressed'}
 
@@ -32,7 +32,7 @@ class Subscriptions:
         node: Node,
         parameters: NodeParameters,
         accounting: Accounting,
-        mailbox: Mailbox[Any],
+        mailbox: Mailbox[ReceivedImage],
         inputs: Inputs,
     ) -> None:
         self._enabled = True
@@ -78,7 +78,7 @@ class Subscriptions:
         if not self._enabled:
             return
         self._accounting.count('received')
-        self._mailbox.put(message)
+        self._mailbox.put(ReceivedImage(message, self._node.get_clock().now().nanoseconds))
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         topic = self._inputs.calibration_topic
@@ -90,7 +90,13 @@ class Subscriptions:
         self._inputs.calibration.set(calibration)
 
     def _on_detections(self, message: Detection2DArray) -> None:
+        topic = self._inputs.detections_topic
+        try:
+            stamp_ns = checked_nanoseconds(message.header.stamp)
+        except StampError as error:
+            self._accounting.reject(topic, error.cause, str(error))
+            return
         hands, problems = detections_from_message(message)
         if problems:
-            self._accounting.reject(self._inputs.detections_topic, 'bad detection', '; '.join(problems))
-        self._inputs.detections.add(stamp_nanoseconds(message.header.stamp), hands)
+            self._accounting.reject(topic, 'bad detection', '; '.join(problems))
+        self._inputs.detections.add(stamp_ns, hands)

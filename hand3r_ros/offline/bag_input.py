@@ -20,7 +20,7 @@ from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.node.image_decoding import ImageDecodingError, decode_message
 from hand3r_ros.node.messages import matrix_from_transform
 from hand3r_ros.node.names import frame_name, shortened
-from hand3r_ros.node.stamps import stamp_nanoseconds
+from hand3r_ros.node.stamps import checked_nanoseconds
 from hand3r_ros.offline.bag_topics import BagTopics
 from hand3r_ros.offline.errors import InputError, UnusableImageError
 from hand3r_ros.offline.inputs import Calibrations, Companions, InputImage, RgbImage
@@ -71,10 +71,14 @@ class BagInput:
             name = f'message {index} of {self.topics.image}'
             try:
                 message: Any = types.deserialize_cdr(data, connection.msgtype)
-                stamp = stamp_nanoseconds(message.header.stamp) or log_ns  # some drivers leave the stamp empty
-                yield InputImage(name, stamp, log_ns, message.header.frame_id, partial(_decode, message))
+                stamp_ns = checked_nanoseconds(message.header.stamp)
+                yield InputImage(name, stamp_ns, log_ns, message.header.frame_id, partial(_decode, message))
             except Exception as error:  # rosbags raises whatever its generated code meets in damaged bytes
                 yield InputImage(name, log_ns, log_ns, FALLBACK_CAMERA_FRAME, partial(_fail, error))
+
+    def faults(self) -> tuple[str, ...]:
+        """None: a recording that cannot be read on ends the run."""
+        return ()
 
     def companions(self) -> Companions:
         """Reads calibration, detections and transforms at once: they are small."""
@@ -154,7 +158,7 @@ class _Gathered:
         hands, problems = detections_from_message(message)
         for problem in problems:
             self.note(f'detections: {problem}')
-        self._detections[stamp_nanoseconds(message.header.stamp)] = hands
+        self._detections[checked_nanoseconds(message.header.stamp)] = hands
 
     def on_transforms(self, log_ns: int, message: Any, static: bool) -> None:
         for item in message.transforms:
@@ -162,7 +166,7 @@ class _Gathered:
             if not parent or not child or parent == child:
                 self.note(f"{'/tf_static' if static else '/tf'}: '{shortened(child)}' in '{shortened(parent)}' skipped")
                 continue
-            stamp = stamp_nanoseconds(item.header.stamp)
+            stamp = checked_nanoseconds(item.header.stamp)
             self._transforms.add(parent, child, stamp, matrix_from_transform(item.transform), static)
 
     def companions(self, has_detections: bool, has_transforms: bool) -> Companions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hand3r_ros.node.stamps import StampMemory
 from hand3r_ros.offline.tally import Tally
 
 
@@ -14,7 +15,7 @@ class RunMemory:
     tally: Tally = field(default_factory=Tally)
     last_log_ns: int = 0
     last_stamp_ns: int = 0  # of the last processed image
-    stamps: tuple[int | None, int | None] = (None, None)  # see ``StampGuard.memory``
+    stamps: StampMemory = field(default_factory=StampMemory)
     used_bits: tuple[int, str, int] = (0, '', 0)  # see ``UsedBits.memory``
     path: list[list[float]] = field(default_factory=list)  # see ``ResultMessages.memory``
     markers_at: float = 0.0
@@ -25,9 +26,8 @@ class RunMemory:
     @classmethod
     def from_json(cls, values: dict[str, object]) -> RunMemory:
         """Of what ``asdict`` gave; raises TypeError or KeyError for anything else."""
-        memory = cls(**{**values, 'tally': Tally(**values['tally'])})  # type: ignore[arg-type]
-        first, second = memory.stamps
-        memory.stamps = (first, second)
+        parts = {'tally': Tally(**values['tally']), 'stamps': StampMemory(**values['stamps'])}  # type: ignore[arg-type]
+        memory = cls(**{**values, **parts})  # type: ignore[arg-type]
         detected, kind, outgrown_by = memory.used_bits
         memory.used_bits = (detected, kind, outgrown_by)
         return memory

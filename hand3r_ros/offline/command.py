@@ -81,10 +81,13 @@ def _run(settings: RunSettings, prepared: Prepared, run: OfflineRun, reconstruct
         if settings.save_state is not None:
             _save_state(reconstructor, settings.save_state)
         audience.save_picture(run.tally)
+        faults = prepared.source.faults()
+        for fault in faults:
+            print(f'{fault}; the result holds what could be read', file=sys.stderr)
         audience.stay()
     finally:
         audience.close()
-    return 0
+    return 1 if faults else 0
 
 
 class _Audience:

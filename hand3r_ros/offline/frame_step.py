@@ -19,7 +19,7 @@ from hand3r_ros.node.image_correction import ImageCorrection, ImageCorrections
 from hand3r_ros.node.lens import Calibration
 from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.result_messages import Moment, ResultMessages
-from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict
+from hand3r_ros.node.stamps import NANOSECONDS, NO_STAMPS, StampError, StampGuard
 from hand3r_ros.node.topics import OutputTopic
 from hand3r_ros.offline.checkpoint import RunMemory
 from hand3r_ros.offline.errors import UnusableImageError
@@ -81,18 +81,19 @@ class FrameStepper:
     def process(self, image: InputImage, tally: Tally) -> Step | None:
         """None when the image cannot be used; ``tally`` says why."""
         began = time.monotonic()
-        self._stamp_ns = image.stamp_ns
         try:
             pixels = image.decode(self._decoder)
-            self._check_stamp(image.stamp_ns)
             if self._decoder.note:
                 tally.warn(self._decoder.note)
-            image = self._in_usable_frame(image, tally)
+            image = self._admitted(image, tally)
             correction = self._corrections.of(self._calibration(image, pixels, tally), pixels.shape[1])
             frame = self._camera_frame(image, pixels, correction, tally)
             decoded = time.monotonic()
             result = self.reconstructor.process(frame)
-        except (UnusableImageError, _StampError, FrameRejected) as error:
+        except StampError as error:
+            tally.skip(image.name, error.cause, str(error))
+            return None
+        except (UnusableImageError, FrameRejected) as error:
             tally.skip(image.name, _CAUSES[type(error)], getattr(error, 'reason', str(error)))
             return None
         new_session = self.session_id != self.reconstructor.session_id
@@ -107,7 +108,7 @@ class FrameStepper:
         except UnusableImageError:
             return None
         correction = self._corrections.of(self._calibration(image, pixels), pixels.shape[1])
-        return CameraFrame(correction.image(pixels), image.stamp_ns)
+        return CameraFrame(correction.image(pixels), image.stamp_ns or image.log_ns)
 
     def topology(self, stamp_ns: int) -> tuple[str, Any]:
         """The message that comes first."""
@@ -132,25 +133,23 @@ class FrameStepper:
 
     def restore(self, memory: RunMemory) -> None:
         """Go on from there, after the reconstruction went on from its own file."""
-        self.stamps.restore(*memory.stamps)
+        self.stamps.restore(memory.stamps)
         self._decoder.used_bits.restore(*memory.used_bits)
         self.builder.restore(memory.path, memory.markers_at)
         self.map_due_ns, self.session_id = memory.map_due_ns, memory.session_id
 
-    def _check_stamp(self, stamp_ns: int) -> None:
-        last = self.stamps.last_ns
-        verdict = self.stamps.check(stamp_ns, may_begin_anew=self._parameters.reset_on_time_jump)
-        if verdict is StampVerdict.REJECT and last is not None:
-            raise _StampError(
-                f'stamp {stamp_ns / NANOSECONDS:.3f} s is not after the last one, {last / NANOSECONDS:.3f} s'
-            )
-
-    def _in_usable_frame(self, image: InputImage, tally: Tally) -> InputImage:
+    def _admitted(self, image: InputImage, tally: Tally) -> InputImage:
+        """The image with the stamp and the frame that it is served by."""
+        admission = self.stamps.admit(
+            image.stamp_ns, image.log_ns, self._parameters.reset_on_time_jump, self._parameters.reset_after_gap
+        )
+        if admission.by_arrival:
+            tally.warn(NO_STAMPS)
         name, problem = camera_frame(image.frame_id, self._parameters.world_frame)
-        if problem is None:
-            return image
-        tally.warn(problem)
-        return replace(image, frame_id=name)
+        if problem is not None:
+            tally.warn(problem)
+        self._stamp_ns = admission.stamp_ns
+        return replace(image, stamp_ns=admission.stamp_ns, frame_id=name)
 
     def _camera_frame(
         self, image: InputImage, pixels: RgbImage, correction: ImageCorrection, tally: Tally
@@ -238,13 +237,8 @@ class FrameStepper:
         return True
 
 
-class _StampError(ValueError):
-    """The image is from the past."""
-
-
 _CAUSES: dict[type[Exception], str] = {
     UnusableImageError: 'cannot be decoded',
-    _StampError: 'stamp not increasing',
     FrameRejected: 'refused by the reconstruction',
 }
 

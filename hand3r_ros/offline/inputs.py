@@ -30,7 +30,7 @@ class InputImage:
     """One image of the input, not decoded yet."""
 
     name: str  # for reports: a file name, or the number in the video or on the topic
-    stamp_ns: int  # when it was taken
+    stamp_ns: int  # when it was taken, 0 when nobody said
     log_ns: int  # when it was recorded; results are stored under this time
     frame_id: str  # the camera's optical frame
     decode: DecodeImage
@@ -85,6 +85,10 @@ class Input(Protocol):
 
     def companions(self) -> Companions:
         """Reads everything beside the images."""
+        ...
+
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the input as a whole, as far as its images were read: one line each."""
         ...
 
 

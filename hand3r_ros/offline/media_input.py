@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 
 from hand3r_ros.imaging.decoder import ImageDecoder
-from hand3r_ros.media import MediaError, image_files, open_video, read_image, video_rate
+from hand3r_ros.media import MediaError, image_files, read_image
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.offline.errors import InputError, UnusableImageError
 from hand3r_ros.offline.inputs import Companions, InputImage, RgbImage
+from hand3r_ros.video import Video, VideoFrame, VideoReading
 
 NANOSECONDS = 1_000_000_000
 FIRST_STAMP_NS = NANOSECONDS
@@ -43,15 +44,17 @@ class VideoInput:
 
     def __init__(self, path: Path, options: MediaOptions) -> None:
         self._path, self._options = path, options
+        self._reading: VideoReading | None = None
         try:
-            self._rate = video_rate(path)
+            self._video = Video(path)
         except MediaError as error:
             raise InputError(str(error)) from error
 
     @property
     def description(self) -> str:
         """Path and rate."""
-        return f'video {self._path}, {self._options.fps or self._rate:g} Hz'
+        turned = ', turned upright as the file says' if self._video.is_turned else ''
+        return f'video {self._path}, {self._options.fps or self._video.rate:g} Hz{turned}'
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -62,35 +65,30 @@ class VideoInput:
     @property
     def length(self) -> int | None:
         """As the header of the video says."""
-        capture = open_video(self._path)
-        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        capture.release()
-        return count if count > 0 else None
+        return self._video.count
 
     def companions(self) -> Companions:
         """Nothing."""
         return Companions()
 
     def images(self) -> Iterator[InputImage]:
-        """Every frame; the stamp is its presentation time, or follows from ``fps``."""
-        capture = open_video(self._path)
-        index, last_ns = 0, -1
+        """Every frame; the stamp is its presentation time, or follows from ``fps``. Lost ones cannot be decoded."""
+        self._reading = self._video.read()
         try:
-            while capture.grab():
-                since_first = self._time_ns(capture, index, last_ns)
-                last_ns = since_first
+            for frame in self._reading:
+                since_first = (
+                    round(frame.index * NANOSECONDS / self._options.fps) if self._options.fps else frame.time_ns
+                )
                 stamp = FIRST_STAMP_NS + since_first
-                yield InputImage(f'frame {index}', stamp, stamp, self._options.frame_id, partial(_retrieve, capture))
-                index += 1
+                name, decode = f'frame {frame.index}', partial(_rgb, frame)
+                yield InputImage(name, stamp, stamp, self._options.frame_id, decode)
         finally:
-            capture.release()
+            self._reading.close()
 
-    def _time_ns(self, capture: cv2.VideoCapture, index: int, last_ns: int) -> int:
-        if self._options.fps:
-            return round(index * NANOSECONDS / self._options.fps)
-        shown = round(float(capture.get(cv2.CAP_PROP_POS_MSEC)) * 1e6)
-        # Some containers give no times, or repeat them.
-        return shown if shown > last_ns and (shown > 0 or index == 0) else last_ns + round(NANOSECONDS / self._rate)
+    def faults(self) -> tuple[str, ...]:
+        """Damage, and images that the container counts and nobody could decode."""
+        found = () if self._reading is None else self._reading.faults()
+        return tuple(f'video {self._path}: {fault}' for fault in found)
 
 
 class ImagesInput:
@@ -126,6 +124,10 @@ class ImagesInput:
         """Nothing."""
         return Companions()
 
+    def faults(self) -> tuple[str, ...]:
+        """None: every file stands for itself."""
+        return ()
+
     def images(self) -> Iterator[InputImage]:
         """One per file."""
         for index, path in enumerate(self._paths):
@@ -153,10 +155,10 @@ def stamp_of_name(stem: str) -> int | None:
     return None
 
 
-def _retrieve(capture: cv2.VideoCapture, decoder: ImageDecoder | None = None) -> RgbImage:
-    decoded, pixels = capture.retrieve()
-    if not decoded or pixels is None:
-        raise UnusableImageError('the frame cannot be decoded')
+def _rgb(frame: VideoFrame, decoder: ImageDecoder | None = None) -> RgbImage:
+    pixels = frame.pixels()
+    if pixels is None:
+        raise UnusableImageError('the video is damaged here')
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 

@@ -129,10 +129,10 @@ class OfflineRun:
         if step is None:
             return None
         part = self._open_part(number)
-        self._memory.last_log_ns, self._memory.last_stamp_ns = image.log_ns, image.stamp_ns
+        self._memory.last_log_ns, self._memory.last_stamp_ns = image.log_ns, step.frame.stamp_ns
         if not self._topology_written:
             self._topology_written = True
-            part.write(*self._at(image.log_ns, self._stepper.topology(image.stamp_ns)))
+            part.write(*self._at(image.log_ns, self._stepper.topology(step.frame.stamp_ns)))
         for message in step.messages:
             part.write(*self._at(image.log_ns, message))
         return step

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from hand3r_ros.files import replacing
 from hand3r_ros.offline.errors import RunError
 
 PROGRESS = 'progress.json'
@@ -83,12 +83,8 @@ class WorkFolder:
             'snapshot': self._snapshot,
             'progress': progress,
         }
-        temporary = self.path / f'{PROGRESS}.new'
-        with temporary.open('w', encoding='utf-8') as file:
-            json.dump(content, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path / PROGRESS)
+        with replacing(self.path / PROGRESS) as file:
+            file.write(json.dumps(content, indent=1).encode())
         if old and old != self._snapshot:
             (self.path / old).unlink(missing_ok=True)
 

@@ -18,6 +18,9 @@ FloatArray = NDArray[np.floating]
 PoseMemory = Mapping[str, NDArray[Any]]
 """What a pose source knows between two frames, by name."""
 
+_FARTHEST = 1e9
+"""Metres from the origin of a world in which a camera can be."""
+
 
 @dataclass(frozen=True)
 class PoseObservation:
@@ -135,13 +138,24 @@ class GivenPose:
 
 
 def known_transform(memory: PoseMemory, name: str) -> FloatArray | None:
-    """The (4, 4) transform of this name, None if the memory is empty; raises ValueError for anything else."""
+    """The rigid (4, 4) transform of this name, None if the memory is empty; raises ValueError for anything else."""
     if not memory:
         return None
     transform = memory.get(name)
-    if transform is None or transform.shape != (4, 4) or not np.isfinite(transform).all():
+    if transform is None or transform.dtype != np.float64 or transform.shape != (4, 4) or not _is_rigid(transform):
         raise ValueError(f'the memory of the camera pose has no transform {name}')
     return transform
+
+
+def _is_rigid(transform: FloatArray) -> bool:
+    rotation = transform[:3, :3]
+    return bool(
+        np.isfinite(transform).all()
+        and np.abs(transform[:3, 3]).max() < _FARTHEST
+        and np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2)
+        and np.linalg.det(rotation) > 0.0
+        and np.allclose(transform[3], [0.0, 0.0, 0.0, 1.0])
+    )
 
 
 def make_pose_source(config: ReconstructorConfig, recommended: str) -> PoseSource:

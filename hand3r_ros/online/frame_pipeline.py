@@ -40,6 +40,9 @@ from hand3r_ros.online.session_parts import SessionParts
 from hand3r_ros.online.stage_clock import StageClock
 from hand3r_ros.online.tracking import HandObservation, SettledSide
 
+_REHEARSAL_NS = 33_000_000
+"""From the last image to one that only shows whether a session can go on."""
+
 
 @dataclass(frozen=True)
 class _PreparedFrame:
@@ -164,6 +167,25 @@ class FramePipeline:
         output = self._step(self._runner.init_state(), prepared, cameras.network, config)
         placed = [hand for hand in self._place(prepared, output, cameras, config) if hand is not None]
         hand_mask([hand.vertices_camera for hand in placed], self._faces, cameras.network)
+
+    def rehearse(self, session: Session, parts: SessionParts, config: ReconstructorConfig) -> None:
+        """Takes ``parts`` one blank image further, with hands where they were last; shows whether that is possible.
+
+        Raises:
+            Exception: whatever stands in the way of the next image.
+
+        """
+        width, height = session.resolution or (640, 480)
+        stamp_ns = (session.last_stamp_ns or 0) + _REHEARSAL_NS
+        hands = [HandDetection(hand.box, hand.side, hand.score) for hand in session.previous_hands]
+        frame = CameraFrame(
+            np.zeros((height, width, 3), np.uint8),
+            stamp_ns,
+            Intrinsics.from_field_of_view(60.0, width, height),
+            tuple(hands),
+            np.eye(4),
+        )
+        self.run(frame, session, parts, config)
 
     def _glance(self, frame: CameraFrame) -> Glance:
         network = self._runner.config

@@ -287,6 +287,10 @@ def _check_memory(memory: PoseMemory) -> None:
         for wanted, found in zip(shape, array.shape, strict=True):
             if found != (wanted if isinstance(wanted, int) else sizes.setdefault(wanted, found)):
                 raise ValueError(f'{name} in the memory of the camera pose has the wrong shape {array.shape}')
+        if name != 'past_pixels' and not np.isfinite(array).all():  # past pixels are unknown where nothing was seen
+            raise ValueError(f'{name} in the memory of the camera pose is not finite')
+    if not memory['gray'].size or memory['counts'].min() < 0:
+        raise ValueError('the memory of the camera pose has no last image, or counts below zero')
 
 
 def _points_at(view: _View, pixels: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:

@@ -77,7 +77,9 @@ class FocalEstimator:
         return tuple(self._recent)
 
     def restore(self, memory: tuple[float, ...]) -> None:
-        """Goes on from these estimates."""
+        """Goes on from these estimates; raises ValueError for one that is no focal length."""
+        if not all(np.isfinite(focal) and focal > 0.0 for focal in memory):
+            raise ValueError('a remembered focal length is not a positive number of pixels')
         self._recent.clear()
         self._recent.extend(memory)
 

@@ -30,6 +30,9 @@ _AT_ONCE = 1 << 14
 _SLOT_ARRAYS = ('_points', '_colors', '_counts', '_last_seen', '_key_of_slot')
 _SORTED_ARRAYS = ('_keys', '_slots', '_spare_keys', '_spare_slots')
 
+_LAST_FRAME = 2**31 - 2**24
+"""Frames are remembered in 32 bits, which two years at 30 Hz fill."""
+
 
 @dataclass(frozen=True)
 class MapCloud:
@@ -53,13 +56,22 @@ class MapMemory:
     last_seen: NDArray[np.int32]  # (N,) frame
 
     def check(self) -> None:
-        """Raises ValueError when the arrays do not belong together."""
+        """Raises ValueError when the arrays do not belong together, or hold what no map holds."""
         shapes = [a.shape for a in (self.keys, self.points, self.colors, self.counts, self.last_seen)]
         count = len(self.keys)
         if shapes != [(count,), (count, 3), (count, 3), (count,), (count,)]:
             raise ValueError(f'the map has arrays of shapes {shapes}')
-        if len(np.unique(self.keys)) != count or not np.isfinite(self.points).all():
-            raise ValueError('the map has a voxel twice or a point that is not finite')
+        if not 0.0 < self.voxel_size < np.inf or not 0 <= self.frame < _LAST_FRAME:
+            raise ValueError(f'the map has voxels of {self.voxel_size:g} m and {self.frame} frames')
+        if not count:
+            return
+        if self.keys.min() < 0 or len(np.unique(self.keys)) != count or not np.isfinite(self.points).all():
+            raise ValueError('the map has a voxel twice or nowhere, or a point that is not finite')
+        if not -1.0 < self.colors.min() <= self.colors.max() < 256.0:  # False for NaN; means are rounded
+            raise ValueError('the map has colours beyond 0 to 255')
+        counts, seen = self.counts, self.last_seen
+        if not 1 <= counts.min() <= counts.max() <= _LARGEST_COUNT or not 0 <= seen.min() <= seen.max() <= self.frame:
+            raise ValueError('the map has voxels that were never seen, or too often, or in a frame to come')
 
 
 class VoxelMap:

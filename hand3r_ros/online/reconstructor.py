@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from pathlib import Path
 
+from hand3r_ros.files import FilePlace
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import config_hash
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.online.config import REBUILD_FIELDS, ReconstructorConfig, changed_fields
 from hand3r_ros.online.detection.base import HandDetector
+from hand3r_ros.online.detection.given import GivenDetector
 from hand3r_ros.online.detection.network_head import check_detector
+from hand3r_ros.online.detection.propagated import PropagatingDetector
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.frame_checks import check_frame
@@ -25,9 +27,12 @@ from hand3r_ros.online.mapping import VoxelMap
 from hand3r_ros.online.placement import check_translation
 from hand3r_ros.online.results import CameraFrame, FrameResult
 from hand3r_ros.online.session import Session, is_before_resumed, reason_to_restart
-from hand3r_ros.online.session_memory import check_scene, moved_to, recall, remember
+from hand3r_ros.online.session_memory import SessionMemory, check_scene, moved_to, recall, remember
 from hand3r_ros.online.session_parts import SessionParts
 from hand3r_ros.online.state_file import StateFileError, StateOwner, read_state, weights_identity, write_state
+
+VOXELS_ALWAYS_TAKEN = 1_000_000
+"""Of a saved map, also where fewer are kept: the least seen ones go then. Larger ones need ``map.max_points``."""
 
 
 class OnlineReconstructor:
@@ -140,7 +145,7 @@ class OnlineReconstructor:
             if self._parts.reconfigure(config, changed, self._recommended_pose_source):
                 self.reset('settings changed: ' + ', '.join(changed))
 
-    def save_state(self, path: Path) -> Session:
+    def save_state(self, place: FilePlace) -> Session:
         """Writes the session to a file (``.safetensors``), so that another process can go on from here; gives it.
 
         Kept is all that the next frame depends on: recurrent state, world frame, pose memory (of a geometric pose its
@@ -152,49 +157,64 @@ class OnlineReconstructor:
         """
         with self._lock:
             memory, owner = remember(self._session, self._parts), self._owner()
-        write_state(path, memory, owner)
+        write_state(place, memory, owner)
         return memory.session
 
-    def load_state(self, path: Path, after_a_pause: bool = True) -> Session:
+    def load_state(self, place: FilePlace, after_a_pause: bool = True) -> Session:
         """Goes on from a saved session, in its world frame; gives it.
 
         A reconstructor that has seen nothing yet takes over the id of the saved session; another one begins a session
-        of its own with the next id, because its world frame is another one from here on.
+        of its own with the next id, because its world frame is another one from here on. Before anything is taken
+        up, the session is taken one blank image further, so that no file can stop what comes after it.
 
         Args:
-            path: from ``save_state``.
+            place: from ``save_state``.
             after_a_pause: the stamp of the next frame, hours later or of a clock that was set back, begins no new
                 session. False when it is the very next frame of a recording, whose stamp means what it says.
 
         Raises:
-            StateFileError: the file is missing, damaged, or of another network, pose source or image size than those
-                in use; nothing has changed.
+            StateFileError: the file is missing, damaged, too large, no image could be processed after it, or it is of
+                another network, pose source or image size than those in use; nothing has changed.
 
         """
         with self._lock:
-            memory = read_state(path, self._owner())
+            most_voxels = max(self._config.map.max_points, VOXELS_ALWAYS_TAKEN)
+            memory = read_state(place, self._owner(), most_voxels)
             loaded, current = memory.session, self._session
             if None not in (loaded.resolution, current.resolution) and loaded.resolution != current.resolution:
                 raise StateFileError(
-                    f'the session in {path} has images of {loaded.resolution} pixels, not {current.resolution}'
+                    f'the session in {place} has images of {loaded.resolution} pixels, not {current.resolution}'
                 )
-            parts = SessionParts.make(self._config, self._parts.detector, self._recommended_pose_source)
-            parts.tracker.restore(self._parts.tracker.memory())  # ids of hands are never used again
-            try:
-                check_scene(loaded.scene, self._runner.init_state())
-                recall(memory, parts)
-            except ValueError as error:
-                raise StateFileError(f'the session in {path} cannot be used: {error}') from error
             unused = current.session_id == 1 and current.frame_index == 0
-            self._parts = parts
-            self._session = replace(
+            session = replace(
                 loaded,
                 session_id=loaded.session_id if unused else max(current.session_id, loaded.session_id) + 1,
-                reason=f'continued from {path}',
+                reason=f'continued from {place}',
                 scene=moved_to(loaded.scene, self._runner.device),
                 resumed=after_a_pause,
             )
+            try:
+                loaded.check()
+                check_scene(loaded.scene, self._runner.init_state())
+                self._rehearse(replace(memory, session=session))
+            except ValueError as error:
+                raise StateFileError(f'the session in {place} cannot be used: {error}') from error
+            parts = SessionParts.make(self._config, self._parts.detector, self._recommended_pose_source)
+            parts.tracker.restore(self._parts.tracker.memory())  # ids of hands are never used again
+            recall(memory, parts)
+            self._parts, self._session = parts, session
             return self._session
+
+    def _rehearse(self, memory: SessionMemory) -> None:
+        """One image on parts of its own, after which they are thrown away; raises ValueError if it cannot be done."""
+        detector = PropagatingDetector(GivenDetector(), self._config.detection.interval, self._config.tracking.timeout)
+        parts = SessionParts.make(self._config, detector, self._recommended_pose_source)
+        recall(memory, parts)
+        try:
+            self._pipeline.rehearse(memory.session, parts, self._config)
+        except Exception as error:  # whatever it is, it would come with every image from now on
+            reason = ' '.join(str(error).split())[:200]
+            raise ValueError(f'no image could be processed after it ({type(error).__name__}: {reason})') from error
 
     def _process(self, frame: CameraFrame) -> FrameResult:
         check_frame(frame)

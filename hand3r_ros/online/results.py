@@ -7,7 +7,7 @@ Frames: ``camera`` has optical axes (x right, y down, z forward); ``world`` is t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum, IntEnum
 
 import numpy as np
@@ -17,6 +17,9 @@ from hand3r_ros.geometry import Intrinsics
 from hand3r_ros.hand_model.sides import HandSide
 
 FloatArray = NDArray[np.floating]
+
+LARGEST_TRACK_ID = 2**31 - 1
+"""Messages hold ids of hands in 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,20 @@ class HandResult:
     betas: FloatArray  # (10,)
     translation: FloatArray  # (3,) m, MANO transl: wrist position minus the rest-pose root joint
     placement: HandPlacement | None = None  # None: not said by whoever made this result
+
+    def check(self) -> None:
+        """Raises ValueError for values that no result has, where they come from elsewhere.
+
+        Pixels are not among them: keypoints behind the camera have none.
+        """
+        if not 1 <= self.track_id <= LARGEST_TRACK_ID:
+            raise ValueError(f'a hand has the id {self.track_id}, expected 1 to {LARGEST_TRACK_ID}')
+        if not 0.0 <= self.score <= 1.0:
+            raise ValueError(f'a hand has the score {self.score:g}, expected 0 to 1')
+        for name in (part.name for part in fields(self) if part.name != 'keypoints_image'):
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray) and not np.isfinite(value).all():
+                raise ValueError(f'{name} of a hand is not finite')
 
 
 @dataclass(frozen=True)

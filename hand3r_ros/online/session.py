@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from hand3r_ros.network.types import SceneState
 from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.errors import FrameRejected
+from hand3r_ros.online.frame_checks import LARGEST_SIDE, SMALLEST_SIDE
 from hand3r_ros.online.results import CameraFrame, HandResult
+
+LARGEST_COUNT = 2**31 - 2
+"""Of frames and sessions; a year at 30 Hz has a billion frames. Messages hold such numbers in 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,19 @@ class Session:
     """Since the recurrent state last started anew, see ``ReconstructorConfig.reset_interval``."""
     resumed: bool = False
     """Loaded after a pause, and no frame has come since: the time in between says nothing."""
+
+    def check(self) -> None:
+        """Raises ValueError for numbers that no session has; the recurrent state is not looked at."""
+        for name, least in (('session_id', 1), ('frame_index', 0), ('chunk_frames', 0)):
+            if not least <= getattr(self, name) <= LARGEST_COUNT:
+                raise ValueError(f'{name} is {getattr(self, name)}, expected {least} to {LARGEST_COUNT}')
+        sides = self.resolution or (SMALLEST_SIDE, SMALLEST_SIDE)
+        if not SMALLEST_SIDE <= min(sides) <= max(sides) <= LARGEST_SIDE:
+            raise ValueError(f'its images have {sides} pixels, sides must be {SMALLEST_SIDE} to {LARGEST_SIDE}')
+        if len({hand.track_id for hand in self.previous_hands}) != len(self.previous_hands):
+            raise ValueError('two of its hands have the same id')
+        for hand in self.previous_hands:
+            hand.check()
 
 
 def reason_to_restart(session: Session, frame: CameraFrame, config: ReconstructorConfig) -> str | None:

@@ -76,6 +76,8 @@ def check_scene(scene: SceneState, like: SceneState) -> None:
             )
         elif not bool(torch.isfinite(found).all()):
             problems.append(f'{field.name} is not finite')
+        elif field.name == 'positions' and not torch.equal(found, expected.to(found.device)):
+            problems.append('positions are others')
     if problems:
         raise ValueError(f'the recurrent state does not fit the network: {"; ".join(problems)}')
 

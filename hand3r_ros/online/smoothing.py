@@ -34,6 +34,12 @@ class FilterMemory:
     speed: float  # rad/s
     stamp_ns: int
 
+    def check(self) -> None:
+        """Raises ValueError for what no filter knows."""
+        numbers = np.concatenate([self.position, self.velocity, self.rotation, [self.speed]])
+        if not np.isfinite(numbers).all() or abs(float(np.linalg.norm(self.rotation)) - 1.0) > 1e-6:
+            raise ValueError('a smoothed hand has values that are not finite, or no unit quaternion')
+
 
 class OneEuroPosition:
     """A position (3,) in metres; stamps in nanoseconds."""
@@ -131,9 +137,10 @@ class HandSmoother:
         return memory
 
     def restore(self, memory: dict[int, FilterMemory]) -> None:
-        """Goes on from there."""
+        """Goes on from there; raises ValueError for an impossible memory."""
         self._filters = {}
         for track, filters in memory.items():
+            filters.check()
             position, rotation = OneEuroPosition(self._config), OneEuroRotation(self._config)
             position.restore(filters)
             rotation.restore(filters)

@@ -2,12 +2,14 @@
 
 Numbers, texts and the structure go into the JSON tree, arrays and tensors into a flat dictionary whose names say where
 they belong. Going back needs the type, so that a file can only ever become what the program expects; nothing in it is
-executed.
+executed. Integers have at most 64 bits, numbers are finite, texts are short, and every tensor has its one place.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
+import reprlib
 import types
 from collections.abc import Mapping
 from enum import Enum
@@ -21,6 +23,7 @@ Tree: TypeAlias = Any
 """What ``json.dumps`` takes."""
 
 _PLAIN = (bool, int, float, str)
+_LONGEST_TEXT = 1000
 
 
 def encode(value: Any, tensors: dict[str, Tensor], name: str = '') -> Tree:
@@ -65,12 +68,21 @@ def decode(kind: Any, tree: Tree, tensors: Mapping[str, Tensor], name: str = '')
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return _decode_mapping(get_args(kind), tree, tensors, name)
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(tree)
-    if kind is float and type(tree) is int:
-        return float(tree)
-    if type(tree) is not kind:
-        raise ValueError(f'{name} is {tree!r}, which is no {getattr(kind, "__name__", kind)}')
-    return tree
+        return kind(_decode_plain(type(next(iter(kind)).value), tree, name))
+    return _decode_plain(kind, tree, name)
+
+
+def _decode_plain(kind: Any, tree: Tree, name: str) -> Any:
+    if type(tree) is int and not -(2**63) <= tree < 2**63:
+        raise ValueError(f'{name} has more than 64 bits')
+    value: Any = float(tree) if kind is float and type(tree) is int else tree
+    if type(value) is not kind:
+        raise ValueError(f'{name} is {reprlib.repr(tree)}, which is no {getattr(kind, "__name__", kind)}')
+    if kind is float and not math.isfinite(value):
+        raise ValueError(f'{name} is not finite')
+    if kind is str and len(value) > _LONGEST_TEXT:
+        raise ValueError(f'{name} is a text of {len(value)} characters')
+    return value
 
 
 def _decode_union(kind: Any, tree: Tree, tensors: Mapping[str, Tensor], name: str) -> Any:
@@ -81,10 +93,9 @@ def _decode_union(kind: Any, tree: Tree, tensors: Mapping[str, Tensor], name: st
 
 
 def _decode_array(kind: Any, tree: Tree, tensors: Mapping[str, Tensor], name: str) -> Any:
-    if not isinstance(tree, dict) or tree.get('tensor') not in tensors:
+    if tree != {'tensor': name} or name not in tensors:
         raise ValueError(f'{name} has no tensor')
-    tensor = tensors[tree['tensor']]
-    return tensor if kind is Tensor else tensor.numpy()
+    return tensors[name] if kind is Tensor else tensors[name].numpy()
 
 
 def _decode_dataclass(kind: type, tree: Tree, tensors: Mapping[str, Tensor], name: str) -> Any:
@@ -109,10 +120,19 @@ def _decode_mapping(arguments: tuple[Any, ...], tree: Tree, tensors: Mapping[str
     if not isinstance(tree, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in tree):
         raise ValueError(f'{name} is no list of pairs')
     key_kind, value_kind = arguments
-    return {
-        decode(key_kind, key, tensors, name): decode(value_kind, item, tensors, _joined(name, key))
-        for key, item in tree
-    }
+    pairs = [(decode(key_kind, key, tensors, name), item) for key, item in tree]
+    found = {key: decode(value_kind, item, tensors, _joined(name, key)) for key, item in pairs}
+    if len(found) != len(pairs):
+        raise ValueError(f'{name} names something twice')
+    return found
+
+
+def tensor_names(tree: Tree) -> set[str]:
+    """Names of all tensors that a tree speaks of."""
+    if isinstance(tree, dict):
+        name = tree.get('tensor')
+        return {name} if isinstance(name, str) else set().union(*map(tensor_names, tree.values()))
+    return set().union(*map(tensor_names, tree)) if isinstance(tree, list) else set()
 
 
 def _joined(name: str, part: object) -> str:

@@ -2,7 +2,8 @@
 
 The header says which preset, configuration and weights the recurrent state is of; in other weights its numbers mean
 nothing, so a file that does not fit is refused by name. A checksum over header and tensors finds damage that leaves
-the file readable.
+the file readable. It has no key: whoever wants to can write a file that fits it, so what is read is believed no more
+than that. ``state_schema`` judges the header before memory is taken for the tensors.
 """
 
 from __future__ import annotations
@@ -10,18 +11,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from hand3r_ros.files import FilePlace, reading
 from hand3r_ros.online.session_memory import SessionMemory
-from hand3r_ros.online.state_codec import decode, encode
+from hand3r_ros.online.state_codec import decode, encode, tensor_names
+from hand3r_ros.online.state_schema import check_tensors
+from hand3r_ros.safetensors_files import read_header, read_tensor, tensor_bytes, write_tensors
 
 SUFFIX = '.safetensors'
 HEADER_KEY, CHECKSUM_KEY = 'hand3r_ros_session', 'sha256'
@@ -61,7 +62,7 @@ def weights_identity(network: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def write_state(path: Path, memory: SessionMemory, owner: StateOwner) -> None:
+def write_state(place: FilePlace, memory: SessionMemory, owner: StateOwner) -> None:
     """Writes a session; the file appears completely or not at all. Its folder is made if it does not exist.
 
     Raises:
@@ -72,65 +73,69 @@ def write_state(path: Path, memory: SessionMemory, owner: StateOwner) -> None:
     tree = encode(memory, tensors)
     header = json.dumps({'format': FORMAT, **dataclasses.asdict(owner), 'memory': tree}, allow_nan=False)
     metadata = {HEADER_KEY: header, CHECKSUM_KEY: _checksum(header, tensors)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + '.part')
-    try:
-        save_file(tensors, unfinished, metadata=metadata)
-        unfinished.replace(path)
-    except SafetensorError as error:  # how safetensors reports a full disk, among others
-        raise OSError(f'{path} cannot be written: {error}') from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_tensors(place, tensors, metadata)
 
 
-def read_state(path: Path, owner: StateOwner) -> SessionMemory:
-    """The session in a file, if it is one of ``owner``.
+def read_state(place: FilePlace, owner: StateOwner, most_voxels: int) -> SessionMemory:
+    """The session in a file, if it is one of ``owner`` and its map has at most ``most_voxels``.
 
     Raises:
-        StateFileError: the file is missing, damaged, no state file, or of another network or pose source.
+        StateFileError: the file is missing, damaged, too large, no state file, or of another network or pose source.
 
     """
-    header, tensors = _read(path)
+    header, tensors = _read(place, most_voxels)
     try:
         content = json.loads(header)
         if content['format'] != FORMAT:
-            raise StateFileError(f'{path} has format {content["format"]!r}, this version reads {FORMAT}: save it anew')
-        _check_owner(path, content, owner)
-        return decode(SessionMemory, content['memory'], tensors)
+            raise StateFileError(
+                f'{place} has format {reprlib.repr(content["format"])}, this version reads {FORMAT}: save it anew'
+            )
+        _check_owner(place, content, owner)
+        memory = decode(SessionMemory, content['memory'], tensors)
+        if unknown := tensors.keys() - tensor_names(content['memory']):
+            raise ValueError(f'nothing is said about its tensor {min(unknown)!r}')
+        return memory
     except StateFileError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise StateFileError(
-            f'{path} cannot be understood ({type(error).__name__}: {error}): it was edited, or written by another '
+            f'{place} cannot be understood ({type(error).__name__}: {error}): it was edited, or written by another '
             'version of hand3r_ros'
         ) from error
 
 
-def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
-    if not path.is_file():
-        raise StateFileError(f'state file {path} does not exist')
+def _read(place: FilePlace, most_voxels: int) -> tuple[str, dict[str, Tensor]]:
     try:
-        with safe_open(path, framework='pt') as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError) as error:
-        raise StateFileError(f'{path} is damaged or no safetensors file: {error}') from error
-    header = metadata.get(HEADER_KEY)
-    if header is None:
-        raise StateFileError(f'{path} is a safetensors file, but not one with a saved session of hand3r_ros')
-    if metadata.get(CHECKSUM_KEY) != _checksum(header, tensors):
-        raise StateFileError(f'{path} is damaged: its content does not fit its checksum')
-    return header, tensors
+        with reading(place) as file:
+            header = read_header(file)
+            text = header.metadata.get(HEADER_KEY)
+            if text is None:
+                raise StateFileError(f'{place} is a safetensors file, but not one with a saved session of hand3r_ros')
+            check_tensors(header.tensors, most_voxels)
+            tensors = {name: read_tensor(file, entry) for name, entry in header.tensors.items()}
+    except StateFileError:
+        raise
+    except FileNotFoundError as error:
+        raise StateFileError(f'state file {place} does not exist') from error
+    except OSError as error:
+        raise StateFileError(f'state file {place} cannot be read: {error.strerror or error}') from error
+    except ValueError as error:
+        raise StateFileError(f'{place} is damaged, edited or no state file: {error}') from error
+    if header.metadata.get(CHECKSUM_KEY) != _checksum(text, tensors):
+        raise StateFileError(f'{place} is damaged: its content does not fit its checksum')
+    return text, tensors
 
 
-def _check_owner(path: Path, content: Mapping[str, Any], owner: StateOwner) -> None:
+def _check_owner(place: FilePlace, content: Mapping[str, Any], owner: StateOwner) -> None:
     wanted = dataclasses.asdict(owner)
     differences = [
-        f'{name} {content[name]!r} instead of {wanted[name]!r}' for name in wanted if content[name] != wanted[name]
+        f'{name} {reprlib.repr(content[name])} instead of {expected!r}'
+        for name, expected in wanted.items()
+        if content[name] != expected
     ]
     if differences:
         raise StateFileError(
-            f'the session in {path} is of another network or setting ({"; ".join(differences)}): load it with those '
+            f'the session in {place} is of another network or setting ({"; ".join(differences)}): load it with those '
             'it was saved with'
         )
 
@@ -138,7 +143,7 @@ def _check_owner(path: Path, content: Mapping[str, Any], owner: StateOwner) -> N
 def _checksum(header: str, tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256(header.encode())
     for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
+        tensor = tensors[name]
         digest.update(f'{name} {tensor.dtype} {list(tensor.shape)}'.encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b'')
+        digest.update(tensor_bytes(tensor).data)
     return digest.hexdigest()

@@ -21,12 +21,14 @@ from scipy.optimize import linear_sum_assignment
 
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.online.config import TrackingConfig
-from hand3r_ros.online.results import HandDetection
+from hand3r_ros.online.results import LARGEST_TRACK_ID, HandDetection
 from hand3r_ros.online.side_evidence import SideBelief
 
 FloatArray = NDArray[np.floating]
 Item = TypeVar('Item')
 
+_LARGEST_NEXT_ID = LARGEST_TRACK_ID // 2
+"""In memories; leaves room for the hands of the sessions to come."""
 _IMPOSSIBLE = 1.0
 # How unlikely it is that a box is a tracked hand's (negative logarithm of the likelihood, up to a constant).
 _UNLIKELIEST = 8.0
@@ -88,6 +90,19 @@ class TrackerMemory:
     next_id: int
     stamp_ns: int  # of the last frame
 
+    def check(self) -> None:
+        """Raises ValueError for what no tracker knows."""
+        if not 1 <= self.next_id <= _LARGEST_NEXT_ID:
+            raise ValueError(f'the next id of a hand is {self.next_id}, expected 1 to {_LARGEST_NEXT_ID}')
+        ids = [track.track_id for track in self.tracks]
+        if len(set(ids)) != len(ids) or not all(1 <= track_id < self.next_id for track_id in ids):
+            raise ValueError(f'tracked hands have the ids {ids}, expected different ones from 1 to {self.next_id - 1}')
+        for track in self.tracks:
+            if track.detector_id < -1:
+                raise ValueError(f'a tracked hand has the detector id {track.detector_id}, expected -1 or more')
+            if not all(np.isfinite(values).all() for values in (track.box, track.wrist_world, track.velocity)):
+                raise ValueError('a tracked hand has a box, velocity or wrist position that is not finite')
+
 
 class HandTracker:
     """Gives every hand an id that it keeps; ids start at 1 and are never used again, also not after a reset."""
@@ -113,7 +128,8 @@ class HandTracker:
         return TrackerMemory(self._tracks, self._next_id, self._stamp_ns)
 
     def restore(self, memory: TrackerMemory) -> None:
-        """Goes on from there; ids given out so far are not used again."""
+        """Goes on from there; ids given out so far are not used again. Raises ValueError for an impossible memory."""
+        memory.check()
         self._tracks, self._next_id = memory.tracks, max(self._next_id, memory.next_id)
         self._stamp_ns = memory.stamp_ns
 

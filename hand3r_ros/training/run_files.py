@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from hand3r_ros.files import replacing
 from hand3r_ros.training.config import TrainingConfig
 from hand3r_ros.training.containers import as_plain
 
@@ -73,9 +74,8 @@ class RunFiles:
         """Replaces the checkpoint."""
         if not self._write:
             return
-        temporary = self.checkpoint.with_suffix('.tmp')
-        torch.save({**state, 'stage': self.config.stage, 'preset': self.config.preset}, temporary)
-        temporary.replace(self.checkpoint)
+        with replacing(self.checkpoint) as file:
+            torch.save({**state, 'stage': self.config.stage, 'preset': self.config.preset}, file)
 
     def log(self, step: int, numbers: dict[str, float]) -> None:
         """One line of the log and one point of every curve."""

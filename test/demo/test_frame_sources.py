@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from video_files import FRAMES, TURNS, damage, turn, write_video
 
 from hand3r_ros.node.demo.frame_sources import RealImages, SourceError, open_images
 from hand3r_ros.node.demo.read_ahead import ReadAhead
@@ -69,6 +70,29 @@ def test_large_images_become_smaller_together_with_their_camera(tmp_path: Path) 
     assert (frame.intrinsics.width, frame.intrinsics.height) == (40, 30)
     assert (frame.intrinsics.fx, frame.intrinsics.fy) == (50.0, 45.0)
     assert (frame.intrinsics.cx, frame.intrinsics.cy) == (19.5, 14.5)
+
+
+def test_a_damaged_video_is_played_to_its_end_and_says_what_is_missing(tmp_path: Path) -> None:
+    source = open_images(damage(write_video(tmp_path / 'a.mp4', busy=True), 0.45, 0.55), RealImages())
+    shown = len(list(source.frames()))
+    assert 15 < shown < FRAMES
+    (fault,) = source.faults
+    assert fault.endswith(f'a.mp4: {FRAMES - shown} of {FRAMES} images are missing or cannot be decoded')
+
+
+def test_a_video_of_a_phone_is_played_upright(tmp_path: Path) -> None:
+    source = open_images(turn(write_video(tmp_path / 'a.mp4', frames=2), TURNS['clockwise']), RealImages())
+    assert [frame.image.shape for frame in source.frames()] == [(160, 120, 3)] * 2
+    assert 'turned upright' in source.description
+
+
+def test_a_damaged_image_is_left_out(tmp_path: Path) -> None:
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), np.full((6, 8, 3), number, np.uint8))
+    (tmp_path / '0.png').write_bytes(b'no image')
+    source = open_images(tmp_path, RealImages())
+    assert [int(frame.image[0, 0, 0]) for frame in source.frames()] == [1, 2]
+    assert len(source.faults) == 1 and '0.png' in source.faults[0]
 
 
 @pytest.mark.parametrize('make', ['nothing', 'no video', 'no image', 'empty folder'])

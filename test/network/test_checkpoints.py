@@ -78,18 +78,12 @@ def test_every_tensor_of_a_network_is_in_its_file() -> None:
     assert {name for name, _ in network().named_parameters()} <= names
 
 
-def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_write_leaves_the_old_file(tmp_path: Path, full_disk) -> None:
     file = saved(tmp_path)
     before = file.read_bytes()
-
-    def disk_full(*arguments: object, **_: object) -> None:
-        Path(str(arguments[1])).write_bytes(b'half')
-        raise OSError('no space left on device')
-
-    monkeypatch.setattr(checkpoints, 'save_file', disk_full)
-    with pytest.raises(OSError, match='no space'):
+    with full_disk(len(before) // 2), pytest.raises(OSError, match='too large'):
         save_network(file, network(), METADATA)
-    assert file.read_bytes() == before
+    assert file.read_bytes() == before and [found.name for found in tmp_path.iterdir()] == [file.name]
 
 
 @pytest.mark.parametrize('metadata', [{'preset': 'tiny'}, {'hand_model': 'mano', 'preset': 3}])
@@ -155,6 +149,38 @@ def test_an_unreadable_header_is_refused(tmp_path: Path, header: str) -> None:
     rewritten(file, header={checkpoints.HEADER_KEY: header})
     with pytest.raises(WeightsError, match='header'):
         read_weights_info(file)
+
+
+def test_a_header_of_nested_lists_is_refused(tmp_path: Path) -> None:
+    file = saved(tmp_path)
+    rewritten(file, header={checkpoints.HEADER_KEY: '[' * 200_000})
+    with pytest.raises(WeightsError, match='header'):
+        read_weights_info(file)
+
+
+@pytest.mark.parametrize(
+    ('part', 'value', 'message'),
+    [
+        ('detection', {'width': 10**12}, 'detection.width'),
+        ('detection', {'width': '64'}, 'detection.width'),
+        ('detection', {'blocks': 10**9}, 'detection.blocks'),
+        ('detection', {'blocks': True}, 'detection.blocks'),
+        ('detection', {'stem_widths': [8] * 1000}, 'detection.stem_widths'),
+        ('detection', {'initial_box': float('nan')}, 'detection.initial_box'),
+        ('detection', {'width': 4096, 'blocks': 100}, 'detection_head.* is missing'),
+        ('fusion', 'yes', 'fusion must be True or False'),
+    ],
+)
+def test_sizes_in_a_header_are_judged_before_memory_is_taken(
+    tmp_path: Path, part: str, value: object, message: str
+) -> None:
+    file = saved(tmp_path)
+    with checkpoints.safe_open(file, framework='pt') as opened:
+        content = json.loads(opened.metadata()[checkpoints.HEADER_KEY])
+    content['config'][part] = value
+    rewritten(file, header={checkpoints.HEADER_KEY: json.dumps(content)})
+    with pytest.raises(WeightsError, match=message):
+        load_network(tmp_path, 'tiny')
 
 
 def test_weights_of_another_preset_are_refused(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ class RunningNode:
         self.context = rclpy.Context()
         rclpy.init(args=[], context=self.context, domain_id=domain)
         self.client = Client(self.context)
-        self.client.record(Log, '/rosout', depth=1000)
+        self.client.record(Log, '/rosout', latched=True, depth=1000)
         self.process = _start(parameters, domain, environment or {}, preparation)
         self.stamp_ns = 1_000_000_000_000
         self._camera_number = 0

@@ -1,4 +1,4 @@
-"""Stamps, calibrations and detections that come in: what is taken, what is refused, and how it is counted."""
+"""Calibrations and detections that come in: what is taken, what is refused, and how it is counted."""
 
 from __future__ import annotations
 
@@ -21,48 +21,6 @@ from hand3r_ros.node.calibration import (
 )
 from hand3r_ros.node.detections import DetectionBuffer, detections_from_message
 from hand3r_ros.node.lens import Calibration, LensDistortion
-from hand3r_ros.node.stamps import NANOSECONDS, StampGuard, StampVerdict, stamp_nanoseconds
-
-ACCEPT, REJECT, NEW = StampVerdict.ACCEPT, StampVerdict.REJECT, StampVerdict.NEW_TIMELINE
-
-
-@pytest.mark.parametrize(
-    ('seconds', 'verdicts'),
-    [
-        ([1, 2, 2.5], [ACCEPT, ACCEPT, ACCEPT]),
-        ([0, 0], [ACCEPT, REJECT]),
-        ([5, 4.9, 5.1], [ACCEPT, REJECT, ACCEPT]),
-        ([5, 4.5, 4.6, 5.1], [ACCEPT, REJECT, REJECT, ACCEPT]),  # reordered, not a jump
-        ([100, 1, 101], [ACCEPT, REJECT, ACCEPT]),  # one wrong stamp
-        ([100, 1, 2, 3, 2.9, 4], [ACCEPT, REJECT, NEW, ACCEPT, REJECT, ACCEPT]),  # a bag that starts again
-        ([1, 1000, 2, 3], [ACCEPT, ACCEPT, REJECT, NEW]),  # one stamp from the future
-        ([100, 50, 40, 41], [ACCEPT, REJECT, REJECT, NEW]),
-    ],
-)
-def test_stamps_must_move_forward_or_begin_anew(seconds: list[float], verdicts: list[StampVerdict]) -> None:
-    guard = StampGuard(jump_seconds=1.0)
-    assert [guard.check(int(second * NANOSECONDS)) for second in seconds] == verdicts
-
-
-def test_without_permission_no_new_time_line_begins() -> None:
-    guard = StampGuard()
-    assert [guard.check(s * NANOSECONDS, may_begin_anew=False) for s in (100, 1, 2, 101)] == [
-        ACCEPT,
-        REJECT,
-        REJECT,
-        ACCEPT,
-    ]
-
-
-def test_a_guard_that_forgot_takes_any_stamp() -> None:
-    guard = StampGuard()
-    guard.check(100)
-    guard.forget()
-    assert guard.check(1) is ACCEPT
-
-
-def test_stamps_are_whole_nanoseconds() -> None:
-    assert stamp_nanoseconds(SimpleNamespace(sec=1_700_000_000, nanosec=999_999_999)) == 1_700_000_000_999_999_999
 
 
 def camera_info(k: list[float], p: list[float] | None = None, **changes: object) -> SimpleNamespace:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
 
-from hand3r_ros.node.confined_paths import ConfinedPathError
-from hand3r_ros.node.map_saving import map_path, save_ply
+from hand3r_ros.node.map_saving import map_file, save_ply
 from hand3r_ros.online.mapping import MapCloud
 
 
@@ -34,33 +34,26 @@ def test_an_empty_map_is_a_valid_file(tmp_path: Path) -> None:
     assert b'element vertex 0' in path.read_bytes()
 
 
-@pytest.mark.parametrize(
-    ('requested', 'written'),
-    [('scene.ply', 'scene.ply'), ('scene', 'scene.ply'), ('a/b.ply', 'a/b.ply'), ('a/../b.ply', 'b.ply')],
-)
-def test_paths_inside_of_the_folder_are_taken(tmp_path: Path, requested: str, written: str) -> None:
-    assert map_path(str(tmp_path), requested) == tmp_path.resolve() / written
+def test_nothing_but_the_map_is_written(tmp_path: Path) -> None:
+    """Whatever lies in the folder under the name that an unfinished file might have."""
+    (tmp_path / 'victim').write_bytes(b'precious')
+    maps = tmp_path / 'maps'
+    maps.mkdir()
+    (maps / 'x.ply.part').symlink_to(tmp_path / 'victim')
+    os.mkfifo(maps / 'y.ply.part')
+    (maps / 'z.ply').mkdir()
+    for name in ('x', 'y'):
+        assert save_ply(map_file(str(maps), name), cloud(), 'w') == 50
+    with pytest.raises(IsADirectoryError):
+        save_ply(map_file(str(maps), 'z'), cloud(), 'w')
+    assert (tmp_path / 'victim').read_bytes() == b'precious'
+    assert sorted(file.name for file in maps.iterdir()) == ['x.ply', 'x.ply.part', 'y.ply', 'y.ply.part', 'z.ply']
 
 
-@pytest.mark.parametrize(
-    'requested', ['', '  ', '.', '..', '../scene.ply', 'a/../../scene.ply', '/etc/scene.ply', 'scene.txt', 'a\0b.ply']
-)
-def test_paths_that_lead_out_are_refused(tmp_path: Path, requested: str) -> None:
-    with pytest.raises(ConfinedPathError):
-        map_path(str(tmp_path / 'maps'), requested)
-
-
-def test_links_that_lead_out_are_refused(tmp_path: Path) -> None:
-    inside, outside = tmp_path / 'maps', tmp_path / 'elsewhere'
-    inside.mkdir()
-    outside.mkdir()
-    (inside / 'link').symlink_to(outside)
-    (inside / 'file.ply').symlink_to(outside / 'file.ply')
-    for requested in ('link/scene.ply', 'file.ply', 'file'):
-        with pytest.raises(ConfinedPathError, match='leads out'):
-            map_path(str(inside), requested)
-
-
-def test_the_folder_may_be_given_from_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('HOME', str(tmp_path))
-    assert map_path('~/maps', 'scene') == tmp_path.resolve() / 'maps' / 'scene.ply'
+def test_a_full_disk_leaves_the_map_from_before(tmp_path: Path, full_disk) -> None:
+    path = tmp_path / 'scene.ply'
+    save_ply(path, cloud(), 'w')
+    before = path.read_bytes()
+    with full_disk(1000), pytest.raises(OSError, match='too large'):
+        save_ply(path, cloud(50_000), 'w')
+    assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ['scene.ply']

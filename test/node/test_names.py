@@ -77,7 +77,7 @@ def test_what_does_not_change_is_said_once_until_the_node_is_configured_again() 
     assert len(logged) == 3
     for number in range(1000):  # names that change from image to image must not fill the memory
         accounting.warn_once('/image', str(number))
-    assert len(logged) < 200
+    assert len(logged) < 100
 
 
 @pytest.mark.parametrize(

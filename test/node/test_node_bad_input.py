@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections.abc import Iterator
 from dataclasses import replace
@@ -122,6 +123,28 @@ def test_a_stamp_from_the_past(node: RunningNode) -> None:
     node.send(hands=HAND, stamp_ns=past)
     require_rejection(node, before, '/image', 'is not after')
     assert newest_status(node).session_id == before.session_id  # one wrong stamp is no new time line
+
+
+@pytest.mark.parametrize('wrong_ns', [0, 3_600_000_000_000 + 1_000_000_000_000, (2**31 - 1) * 1_000_000_000])
+def test_a_lone_wrong_stamp_costs_one_image_and_the_next_does_not_wait(node: RunningNode, wrong_ns: int) -> None:
+    before = newest_status(node)
+    node.send(hands=HAND, stamp_ns=wrong_ns)
+    require_rejection(node, before, '/image', 'unless the next image goes on from there')
+    for _ in range(3):
+        assert node.client.message_at(STATUS, node.send(hands=HAND)).session_id == before.session_id
+
+
+def test_nanoseconds_that_are_more_than_a_second_are_refused(node: RunningNode) -> None:
+    before = newest_status(node)
+    header = messages.header(messages.time_from_nanoseconds(node.next_stamp()), CAMERA_FRAME)
+    header.stamp.nanosec = 4_000_000_000
+    node.image_publisher.publish(image_message(0, picture(), header=header))
+    require_rejection(node, before, '/image', '4000000000 nanoseconds')
+    detections = detections_message(node.next_stamp(), HAND)
+    detections.header.stamp.nanosec = 1_000_000_000
+    before = newest_status(node)
+    node.detections_publisher.publish(detections)
+    require_rejection(node, before, '/detections', '1000000000 nanoseconds')
 
 
 def test_the_same_stamp_again(node: RunningNode) -> None:
@@ -292,6 +315,25 @@ def test_diagnostics_count_rejections_by_cause(node: RunningNode) -> None:
 def compressed(stamp_ns: int, data: bytes) -> CompressedImage:
     header = messages.header(messages.time_from_nanoseconds(stamp_ns), CAMERA_FRAME)
     return CompressedImage(header=header, format='jpeg', data=array('B', data))
+
+
+def test_images_without_stamps_are_served_by_their_arrival_and_it_is_said(weights_dir: Path) -> None:
+    with running_node(start(weights_dir, detector='none')) as node:
+        client = node.client
+        client.record(Hand3RStatus, STATUS)
+        client.record(DiagnosticArray, '/diagnostics')
+        node.create_camera()
+        node.wait_for_state('active')
+        client.wait(lambda: node.image_publisher.get_subscription_count(), 'the image subscription')
+        for number in range(1, 4):
+            node.send(stamp_ns=0)
+            client.wait(lambda expected=number: newest_status(node).frames_processed == expected, 'the result')
+        status = newest_status(node)
+        assert (status.session_id, status.frames_rejected) == (1, 0)
+        assert abs(status.header.stamp.sec - time.time()) < 600.0
+        (line,) = [line for line in node.log() if 'carry no stamp' in line]
+        client.wait(lambda: line in input_diagnostics(node).values(), 'the note in the diagnostics')
+        assert node.close() == 0
 
 
 def test_compressed_images_work_and_those_that_do_not_decode_are_skipped(weights_dir: Path) -> None:

@@ -18,7 +18,7 @@ from hand3r_msgs.msg import Hand3RStatus, HandMeshArray
 from hand3r_msgs.srv import LoadState, SaveMap, SaveState
 from hand3r_ros.node.confined_paths import ConfinedPathError
 from hand3r_ros.node.parameters import NodeParameters
-from hand3r_ros.node.state_saving import first_state, state_path
+from hand3r_ros.node.state_saving import first_state, requested_state
 from hand3r_ros.synthetic.sequence import RenderedFrame, SceneConfig, Sequence
 
 NOBODYS_PATHS = ('', '/', '//', '..', '../' * 12, 'loop/x', 'loop', 'out/x', 'a/' * 2000 + 'x', 'n' * 10**6, 'a\nb')
@@ -152,12 +152,14 @@ def test_a_state_that_cannot_be_used_fails_to_configure_with_one_clear_line(weig
 def test_the_first_state_may_lie_anywhere_but_those_of_services_may_not(tmp_path: Path) -> None:
     folder = tmp_path.resolve()
     parameters = NodeParameters(state_directory=str(folder), state_file='kitchen')
-    assert first_state(parameters) == folder / 'kitchen.safetensors'
+    assert first_state(parameters) == requested_state(parameters, 'kitchen')
     assert first_state(NodeParameters(state_file='/data/kitchen.safetensors')) == Path('/data/kitchen.safetensors')
     assert first_state(NodeParameters()) is None
-    assert state_path(parameters, 'a/b') == folder / 'a' / 'b.safetensors'
+    assert requested_state(parameters, 'a/b').path == folder / 'a' / 'b.safetensors'
     for requested in ('', '..', '../a', '/data/a.safetensors', 'a.pth', 'a\0'):
         with pytest.raises(ConfinedPathError):
-            state_path(parameters, requested)
+            requested_state(parameters, requested)
     with pytest.raises(ConfinedPathError):
         first_state(NodeParameters(state_directory=str(folder), state_file='../kitchen'))
+    with pytest.raises(ConfinedPathError, match='state_file'):
+        first_state(NodeParameters(state_file='~nosuchuser/kitchen'))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 
 import cv2
 import numpy as np
 import pytest
 from geometry_msgs.msg import PoseStamped
-from recordings import FRAMES, read_bag, recording, transform, write_bag
+from recordings import FRAMES, read_bag, recording, stamp_ns, transform, write_bag
+from video_files import damage, write_video
 
 from hand3r_ros.cli import main
+from hand3r_ros.node.messages import time_from_nanoseconds
 from hand3r_ros.offline import parts
 from hand3r_ros.offline.bag_topics import BagTopics
 from hand3r_ros.offline.camera_file import read_camera_file
@@ -61,6 +64,19 @@ def test_an_image_that_is_damaged_is_skipped_counted_and_listed(settings, images
     assert len(found['/hand3r/hands']) == 3
     assert found['/hand3r/status'][-1][1].frames_rejected == 1
     assert damaged.name in found['/hand3r/status'][-1][1].last_error
+
+
+def test_a_damaged_video_is_gone_through_to_its_end_and_gives_exit_code_1(settings, tmp_path, capsys):
+    path = damage(write_video(tmp_path / 'clip.mp4', busy=True), 0.4, 0.5)
+    run = settings(path, Selection(start=0.3, end=2.0, stride=2), map__publish=False, points__publish=False)
+    assert run_offline(run) == 1
+    said = capsys.readouterr()
+    lost = int(re.search(r'video .*clip\.mp4: (\d+) of 30 images are missing or cannot be decoded', said.err)[1])
+    skipped = int(re.search(r'skipped (\d+): cannot be decoded', said.out)[1])
+    assert lost > 1 and lost // 2 <= skipped <= lost // 2 + 1
+    found = read_bag(run.out)['/hand3r/status']
+    assert len(found) == 12 - skipped
+    assert found[-1][1].frames_rejected == skipped and 'the video is damaged here' in found[-1][1].last_error
 
 
 def test_images_that_are_all_unusable_end_the_run_without_a_result(settings, tmp_path):
@@ -292,6 +308,36 @@ def test_stamps_that_stand_still_are_skipped(settings, tmp_path, capsys, rendere
     again = (image[0], image[1] + 1000, image[2])
     run_offline(settings(write_bag(tmp_path / 'bag', [*messages[:3], again, *messages[3:]]), detector=None))
     assert 'stamp not increasing 1' in capsys.readouterr().out
+
+
+def with_stamps(messages, stamps):
+    """The recording with these stamps, ns, in the headers of its images and of what belongs to them."""
+    stamp_of_index = {stamp_ns(index): stamp for index, stamp in enumerate(stamps)}
+    for _, _, message in messages:
+        own = message.header.stamp
+        message.header.stamp = time_from_nanoseconds(stamp_of_index[own.sec * 1_000_000_000 + own.nanosec])
+    return messages
+
+
+@pytest.mark.parametrize('wrong', [0, 12_000_000_000 + 3_600_000_000_000, 1_000_000_000])
+def test_a_lone_wrong_stamp_costs_one_image_of_a_recording(settings, tmp_path, capsys, rendered, wrong):
+    stamps = [12_000_000_000 + index * 100_000_000 for index in range(5)]
+    messages = with_stamps(recording(rendered[:5]), [*stamps[:2], wrong, *stamps[3:]])
+    run = settings(write_bag(tmp_path / 'bag', messages), detector=None)
+    assert run_offline(run) == 0
+    said = capsys.readouterr().out
+    assert 'skipped 1: stamp ' in said and 'unless the next image goes on from there' in said
+    assert {status.session_id for _, status in read_bag(run.out)['/hand3r/status']} == {1}
+    assert len(read_bag(run.out)['/hand3r/hands']) == 4
+
+
+def test_a_recording_without_stamps_is_served_by_the_times_of_recording(settings, tmp_path, capsys, rendered):
+    messages = with_stamps(recording(rendered[:3]), [0, 0, 0])
+    run = settings(write_bag(tmp_path / 'bag', messages), detector=None)
+    assert run_offline(run) == 0
+    assert 'note: images carry no stamp (0)' in capsys.readouterr().out
+    for log_ns, hands in read_bag(run.out)['/hand3r/hands']:
+        assert hands.header.stamp.sec * 1_000_000_000 + hands.header.stamp.nanosec == log_ns
 
 
 def test_frames_with_slashes_are_named_as_tf_names_them(settings, tmp_path, capsys, rendered):

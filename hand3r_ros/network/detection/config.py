@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NORM_GROUPS = 8
+LARGEST_WIDTH = 4096
+LARGEST_BLOCKS = 100
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,20 @@ class DetectionHeadConfig:
     """Pixels; side of every box before training."""
 
     def __post_init__(self) -> None:
-        if not self.stem_widths:
-            raise ValueError('detection.stem_widths must name at least one convolution')
+        # The values may come from the header of a weights file: types and upper ends are checked, too.
+        if not 1 <= len(self.stem_widths) <= 6:
+            raise ValueError(f'detection.stem_widths must name 1 to 6 convolutions, got {len(self.stem_widths)}')
         for name, value in (('width', self.width), *(('stem_widths', width) for width in self.stem_widths)):
-            if value < 1 or value % NORM_GROUPS:
-                raise ValueError(f'detection.{name} must consist of positive multiples of {NORM_GROUPS}, got {value}')
-        if self.blocks < 0:
-            raise ValueError(f'detection.blocks must not be negative, got {self.blocks}')
+            if type(value) is not int or not 1 <= value <= LARGEST_WIDTH or value % NORM_GROUPS:
+                raise ValueError(
+                    f'detection.{name} must consist of positive multiples of {NORM_GROUPS} up to {LARGEST_WIDTH}, '
+                    f'got {value}'
+                )
+        if type(self.blocks) is not int or not 0 <= self.blocks <= LARGEST_BLOCKS:
+            raise ValueError(f'detection.blocks must lie between 0 and {LARGEST_BLOCKS}, got {self.blocks}')
         if not 0.0 < self.initial_score < 1.0:
             raise ValueError(f'detection.initial_score must lie between 0 and 1, got {self.initial_score}')
-        if self.initial_box <= 0.0:
+        if not 0.0 < self.initial_box < 1e6:
             raise ValueError(f'detection.initial_box must be positive pixels, got {self.initial_box}')
 
     @property

@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 from hand3r_ros.geometry import Intrinsics
 from hand3r_ros.imaging.decoder import DecodingOptions, ImageDecoder
 from hand3r_ros.imaging.limits import DEFAULT_MAX_PIXELS
-from hand3r_ros.media import IMAGE_SUFFIXES, MediaError, image_files, open_video, read_image, video_rate
+from hand3r_ros.media import IMAGE_SUFFIXES, MediaError, image_files, read_image
 from hand3r_ros.online.results import HandResult
+from hand3r_ros.video import Video
+
+MOST_FAULTS = 20
+"""Of a pass that are kept."""
 
 SourceError = MediaError
 """The frames cannot be had; the message names the file and what to do."""
@@ -44,6 +48,8 @@ class FrameSource(Protocol):
     """Gives the frames of one pass, in order."""
 
     fps: float
+    faults: tuple[str, ...]
+    """What the last pass found wrong with the file: one line each."""
 
     @property
     def description(self) -> str:
@@ -70,32 +76,34 @@ class VideoSource:
     """A video file in real time: at a lower rate than its own, frames between are skipped."""
 
     def __init__(self, path: Path, options: RealImages) -> None:
-        self._path, self._options = path, options
-        self._own_rate = video_rate(path)
-        self.fps = options.fps or self._own_rate
+        self._video, self._options = Video(path), options
+        self.fps = options.fps or self._video.rate
+        self.faults: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
         """Path and rate."""
-        return f'video {self._path} at {self.fps:g} Hz'
+        turned = ', turned upright as the file says' if self._video.is_turned else ''
+        return f'video {self._video.path} at {self.fps:g} Hz{turned}'
 
     def frames(self) -> Iterator[SourceFrame]:
-        """All frames, or as many as the options say."""
-        capture = open_video(self._path)
-        step = max(self._own_rate / self.fps, 1.0)
-        position, given = 0, 0
+        """All frames, or as many as the options say; what is lost in a damaged file is passed over."""
+        reading = self._video.read()
+        step = max(self._video.rate / self.fps, 1.0)
+        given = 0
         try:
-            while capture.grab():
-                if position >= round(given * step):
-                    decoded, pixels = capture.retrieve()
-                    if decoded:
-                        yield _source_frame(pixels, self._options)
-                    given += 1
-                    if given == self._options.frames:
-                        return
-                position += 1
+            for frame in reading:
+                if frame.index < round(given * step):
+                    continue
+                given += 1
+                pixels = frame.pixels()
+                if pixels is not None:
+                    yield _source_frame(pixels, self._options)
+                if given == self._options.frames:
+                    return
         finally:
-            capture.release()
+            reading.close()
+            self.faults = tuple(f'video {self._video.path}: {fault}' for fault in reading.faults())
 
 
 class ImageSource:
@@ -105,7 +113,9 @@ class ImageSource:
         self._paths, self._options = paths, options
         self.fps = options.fps or 5.0
         self._decoder = ImageDecoder(DecodingOptions(options.max_pixels))
-        read_image(paths[0], self._decoder)
+        self.faults: tuple[str, ...] = ()
+        if not any(_is_image(path, self._decoder) for path in paths):
+            read_image(paths[0], self._decoder)  # says what is wrong with it
 
     @property
     def description(self) -> str:
@@ -116,8 +126,15 @@ class ImageSource:
     def frames(self) -> Iterator[SourceFrame]:
         """One after the other; one image alone is repeated as often as the options say."""
         paths = self._paths * max(self._options.frames, 1) if len(self._paths) == 1 else self._paths
+        faults = []
         for path in paths[: self._options.frames or None]:
-            yield _source_frame(read_image(path, self._decoder), self._options)
+            try:
+                pixels = read_image(path, self._decoder)
+            except MediaError as error:
+                faults.append(f'{error}: left out')
+                self.faults = tuple(faults[:MOST_FAULTS])
+                continue
+            yield _source_frame(pixels, self._options)
 
 
 def open_images(path: Path, options: RealImages) -> VideoSource | ImageSource:
@@ -134,6 +151,14 @@ def open_images(path: Path, options: RealImages) -> VideoSource | ImageSource:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageSource([path], options)
     return VideoSource(path, options)
+
+
+def _is_image(path: Path, decoder: ImageDecoder) -> bool:
+    try:
+        read_image(path, decoder)
+    except MediaError:
+        return False
+    return True
 
 
 def _source_frame(pixels_bgr: NDArray, options: RealImages) -> SourceFrame:

@@ -24,6 +24,7 @@ class RenderedSource:
         self._sequence = Sequence(seed, config)
         self._hand_model = load_open_hand()
         self.fps = config.fps
+        self.faults: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:

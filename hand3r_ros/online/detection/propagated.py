@@ -34,6 +34,15 @@ class PropagationMemory:
     centres: dict[int, NDArray[np.floating]]  # (2,) px by track id
     seconds: float
 
+    def check(self) -> None:
+        """Raises ValueError for what no detector remembers."""
+        if min(self.frames_since_detector, self.expected_hands) < 0:
+            raise ValueError(
+                f'the detector was asked {self.frames_since_detector} frames ago and found {self.expected_hands} hands'
+            )
+        if not all(np.isfinite(centre).all() for centre in self.centres.values()):
+            raise ValueError('the centre of a hand is not finite')
+
 
 class PropagatingDetector:
     """Wraps a detector and runs it only when needed."""
@@ -74,7 +83,8 @@ class PropagatingDetector:
         )
 
     def restore(self, memory: PropagationMemory) -> None:
-        """Goes on from there with a wrapped detector that has seen nothing."""
+        """Goes on from there with a wrapped detector that has seen nothing; ValueError for an impossible memory."""
+        memory.check()
         self.detector.reset()
         self._frames_since_detector = memory.frames_since_detector
         self._answered_ns = memory.answered_ns
