@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import hamer_golden
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter, map_coordinates
 
@@ -85,6 +86,41 @@ def test_the_golden_image_is_the_one_the_crops_were_cut_from() -> None:
     check, image = hamer_golden.description('crop')['image_check'], hamer_golden.generators().synth_image()
     assert int(image.sum()) == check['sum']
     assert image[200, 180].tolist() == check['px_200_180']
+
+
+@pytest.mark.skipif(cv2.__version__ >= '5', reason='OpenCV 5 samples 8 bit images otherwise')
+@settings(max_examples=60, deadline=None)
+@given(
+    corner=st.tuples(st.floats(-100, 600, width=32), st.floats(-100, 450, width=32)),
+    side=st.tuples(st.floats(2, 480, width=32), st.floats(2, 480, width=32)),
+    is_right=st.booleans(),
+    rescale=st.sampled_from([2.0, 2.5]),
+)
+# Rounding ties: the start of a row lies exactly between two positions, and noise decides differently from row to row.
+@example((345.9851810984987, 90.06902212727456), (235.2245925751529, 409.979215709895), False, 2.0)
+@example((372.48910972135167, 18.18213524648202), (23.4520313938528, 142.2083953261458), False, 2.0)
+def test_crop_of_any_box_is_that_of_opencv_4(
+    corner: tuple[float, float], side: tuple[float, float], is_right: bool, rescale: float
+) -> None:
+    image = noise_image(4, 480, 640)
+    box = (*corner, corner[0] + side[0], corner[1] + side[1])
+    crop = hand_crop(image, box, is_right, rescale)
+    expected = published_crop(image, crop.center, crop.size, is_right)
+    # What remains is float32 arithmetic; one of 32 steps between pixels would be 8 grey levels.
+    assert np.abs(grey_levels(crop.pixels) - expected).max() < 2e-4
+
+
+def published_crop(image: np.ndarray, center: np.ndarray, size: float, is_right: bool) -> np.ndarray:
+    """(3, 256, 256) grey levels as the published preparation cuts them, with OpenCV and float32 corner points."""
+    sigma = blur_sigma(size, 256)
+    seen = image if sigma is None else gaussian_filter(image.astype(float), (sigma, sigma, 0.0), mode='nearest')
+    x, y = center if is_right else (np.float32(image.shape[1]) - center[0] - np.float32(1.0), center[1])
+    middle, half = np.array([x, y], float), np.float32(0.5 * size)
+    theirs = (middle + half * np.array([[0, 0], [0, 1], [1, 0]])).astype(np.float32)
+    ours = np.array([[128, 128], [128, 256], [256, 128]], np.float32)
+    seen = np.ascontiguousarray(seen if is_right else seen[:, ::-1])
+    cut = cv2.warpAffine(seen, cv2.getAffineTransform(theirs, ours), (256, 256), flags=cv2.INTER_LINEAR)
+    return cut.astype(float).transpose(2, 0, 1)
 
 
 def boxes(extent: int = 150) -> st.SearchStrategy[tuple[float, ...]]:

@@ -1,7 +1,9 @@
 """Cutting a hand out of an image exactly as the published HaMeR network saw it in training.
 
-The square crop is sampled bilinearly at positions rounded to 1/32 pixel (what OpenCV up to 4.14 does for uint8 images
-and what the published numbers rest on), after a Gaussian blur when the crop shrinks the image. Output rows depend on
+The square crop is sampled bilinearly at positions rounded to 1/32 pixel (what OpenCV up to 4.14 does and what the
+published numbers rest on), after a Gaussian blur when the crop shrinks the image. Which of two neighbouring positions
+is taken is decided by the last bits of the arithmetic, so the affine map goes through the same float32 points, solver
+and inversion as there. Output rows depend on
 image rows only and columns on columns, so sampling and blur together are one small sparse matrix per axis: nothing
 outside the crop is ever touched, and a left hand is mirrored by reversing the columns of a matrix.
 """
@@ -61,10 +63,13 @@ def hand_crop(
     height, width = image_rgb.shape[:2]
     center, size = crop_square(box, rescale)
     sigma = blur_sigma(size, crop_size)
-    center_x = float(center[0]) if is_right else width - float(center[0]) - 1.0
-    rows = _axis_matrix(_fixed_point_rows(float(center[1]), size, crop_size), height, sigma, mirrored=False)
-    columns = _axis_matrix(_fixed_point_columns(center_x, size, crop_size), width, sigma, mirrored=not is_right)
-    levels = _sample(image_rgb, rows, columns)
+    center_x = center[0] if is_right else np.float32(width) - center[0] - np.float32(1.0)
+    starts, steps, y = _fixed_point_positions(_image_from_crop(center_x, center[1], size, crop_size), crop_size)
+    rows = _axis_matrix(y, height, sigma, mirrored=False)
+    levels = np.empty((3, crop_size, crop_size), np.float32)
+    for start in np.unique(starts):  # one, but for a tie that rounding noise decides differently from row to row
+        columns = _axis_matrix(start + steps, width, sigma, mirrored=not is_right)
+        levels[:, starts == start] = _sample(image_rgb, rows[starts == start], columns)
     if sigma is None:
         levels = np.floor(levels + np.float32(0.5))  # a uint8 image stays one
     return HandCrop((levels - _OFFSET) * _GAIN, center, size)
@@ -93,19 +98,28 @@ def blur_sigma(size: float, crop_size: int) -> float | None:
     return (shrink - 1.0) / 2.0 if shrink > _BLUR_ABOVE else None
 
 
-def _fixed_point_columns(center: float, size: float, crop_size: int) -> NDArray[np.int64]:
-    """Sample positions (C,) along x in 1/1024 pixel; start and steps are rounded one by one along x only."""
-    step = size / crop_size
-    start = np.rint((center - crop_size / 2.0 * step) * _FIXED_POINT)
-    steps = np.rint(step * np.arange(crop_size) * _FIXED_POINT)
-    return (start + steps).astype(np.int64)
+def _image_from_crop(x: np.float32, y: np.float32, size: float, crop_size: int) -> NDArray[np.float64]:
+    """(2, 3) map from crop to image pixels, to the last bit what ``cv2.warpAffine`` makes of the one it is given."""
+    half, half_crop = np.float32(0.5 * size), np.float32(0.5 * crop_size)
+    offsets = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0]], np.float32)  # centre, down, right
+    center = np.array([x, y], np.float64)
+    image_points = (center + offsets * half).astype(np.float32)
+    (a, b, c), (d, e, f) = cv2.getAffineTransform(image_points, (1.0 + offsets) * half_crop).tolist()
+    scale = 1.0 / (a * e - b * d)
+    a, b, d, e = e * scale, -b * scale, -d * scale, a * scale
+    return np.array([[a, b, -a * c - b * f], [d, e, -d * c - e * f]])
 
 
-def _fixed_point_rows(center: float, size: float, crop_size: int) -> NDArray[np.int64]:
-    """Sample positions (C,) along y in 1/1024 pixel."""
-    step = size / crop_size
-    positions = step * np.arange(crop_size) + (center - crop_size / 2.0 * step)
-    return np.rint(positions * _FIXED_POINT).astype(np.int64)
+def _fixed_point_positions(
+    image_from_crop: NDArray[np.float64], crop_size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Sample positions (C,) in 1/1024 pixel: where rows start along x, the steps from there, and along y."""
+    (scale_x, skew_x, start_x), (_, scale_y, start_y) = image_from_crop
+    index = np.arange(crop_size, dtype=np.float64)
+    starts = np.rint((skew_x * index + start_x) * _FIXED_POINT)  # the skew is rounding noise
+    steps = np.rint(scale_x * index * _FIXED_POINT)
+    y = np.rint((scale_y * index + start_y) * _FIXED_POINT)
+    return starts.astype(np.int64), steps.astype(np.int64), y.astype(np.int64)
 
 
 def _axis_matrix(positions: NDArray[np.int64], length: int, sigma: float | None, mirrored: bool) -> csr_matrix:
