@@ -65,7 +65,7 @@ def generate_launch_description() -> LaunchDescription:
         'view': ('false', 'show it live in a browser; then the launch stays until Ctrl-C'),
         'stay': ('false', 'stay until Ctrl-C when the stream is over'),
         'view_port': ('8080', 'port of the live view, on this machine only'),
-        'detector': ('', 'where hand boxes come from; empty: true boxes of rendered scenes, mediapipe for videos'),
+        'detector': ('', 'where hand boxes come from; empty: true boxes of rendered scenes, auto for videos'),
         'pose_source': ('auto', 'camera pose from network, geometric or tf, or auto: as the weights recommend'),
         'namespace': ('', 'namespace of everything'),
     }
@@ -100,7 +100,7 @@ def demo(context: LaunchContext) -> list:
 def hand3r(given: dict) -> IncludeLaunchDescription:
     """The node, with a reliable image subscription: at the usual buffer sizes others lose images of this size."""
     source = PathJoinSubstitution([FindPackageShare(PACKAGE), 'launch', 'hand3r.launch.py'])
-    detector = given['detector'] or ('mediapipe' if given['video'] else 'topic')
+    detector = given['detector'] or ('auto' if given['video'] else 'topic')
     return IncludeLaunchDescription(
         PythonLaunchDescriptionSource(source),
         launch_arguments={'image_reliability': 'reliable', 'detector': detector}.items(),

@@ -18,7 +18,7 @@ TEXT_PARAMETERS = {
     'hand_model': 'hand model of the weights: open_hand or mano',
     'mano_dir': 'folder with MANO_RIGHT.pkl',
     'device': 'auto, cpu, cuda or cuda:<n>',
-    'detector': 'where hand boxes come from: auto, topic, network, mediapipe or none',
+    'detector': 'where hands are found: auto, topic, network, mediapipe or none',
     'pose_source': 'camera pose from network, geometric or tf, or auto: as the weights recommend',
     'translation': 'metric place of a hand: network, aligned or auto',
     'world_frame': 'name of the world frame',

@@ -13,8 +13,8 @@ PARAMETER_OPTIONS = {
     'weights_dir': 'folder with the weights; default: $HAND3R_WEIGHTS, else those that came with the package',
     'hand_model': 'open_hand or mano, as the weights were trained',
     'mano_dir': 'folder with MANO_RIGHT.pkl',
-    'detector': "where hand boxes come from: topic (of a recording), mediapipe or none; default: the recording's, "
-    'else mediapipe',
+    'detector': 'where hands are found: topic (of a recording), auto, mediapipe, network or none; default: topic where '
+    'the recording has boxes, else auto',
     'max_hands': 'hands per image at most',
     'pose_source': 'camera pose: auto, network, geometric, or tf (of a recording)',
     'translation': 'metric place of hands: auto, network or aligned',

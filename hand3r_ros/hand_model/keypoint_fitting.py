@@ -18,6 +18,7 @@ from hand3r_ros.hand_model.joints import NUM_BETAS
 from hand3r_ros.hand_model.keypoint_kinematics import FLEXION, KeypointKinematics
 from hand3r_ros.hand_model.keypoint_objective import (
     ANGLES,
+    DEPTH,
     HIGHEST_ANGLES,
     LOWEST_ANGLES,
     NEAREST,
@@ -71,7 +72,7 @@ class KeypointFitter:
         return None if best is None else self._result(problem, best, previous)
 
     def _starts(self, problem: FitObjective, previous: HandFit | None) -> Iterator[tuple[Unknowns, int]]:
-        """Where to begin, in the order of trust, and with how many steps: later ones are for unexplained hands."""
+        """Where to begin and with how many steps; later ones are for hands that are not explained yet."""
         if previous is not None:
             yield _continued(problem, previous), self._config.warm_iterations
         usual = limited_angles(angle_prior().mean)
@@ -147,8 +148,16 @@ class KeypointFitter:
             keypoints=keypoints,
             image_residual=image_residual_of(problem, state.posed, unknowns),
             keypoint_agreement=1.0 / (1.0 + (distance / (config.outlier * problem.image_deviation)) ** 2),
+            distance_deviation=_distance_deviation(state),
             shape_information=information / max(1.0, largest),
         )
+
+
+def _distance_deviation(state: Linearisation) -> float:
+    """Standard deviation of the wrist's depth, everything else being unknown too, in metres."""
+    unit = np.zeros(NUM_UNKNOWNS)
+    unit[DEPTH] = 1.0
+    return float(np.sqrt(max(0.0, np.linalg.solve(state.hessian, unit)[DEPTH])))
 
 
 def _bounded_step(matrix: FloatArray, gradient: FloatArray, angles: FloatArray) -> FloatArray:

@@ -33,6 +33,7 @@ LOWEST_ANGLES = np.concatenate([FLEXION_LIMITS[..., 0].ravel(), SPREAD_LIMITS[:,
 HIGHEST_ANGLES = np.concatenate([FLEXION_LIMITS[..., 1].ravel(), SPREAD_LIMITS[:, 1], TWIST_LIMITS[:, 1]])
 
 _ROTATION, _PLACE = slice(0, 3), slice(3, 6)
+DEPTH = 5
 ANGLES = slice(6, 6 + NUM_ANGLES)
 BETAS = slice(ANGLES.stop, ANGLES.stop + NUM_BETAS)
 _SCALE = BETAS.stop
@@ -95,6 +96,7 @@ class HandFit:
     keypoints: FloatArray  # (21, 3) m
     image_residual: float  # root mean square of the image keypoints' distances, as a share of the hand's size
     keypoint_agreement: FloatArray  # (21,) 0..1, how well each observed keypoint agrees with the fitted hand
+    distance_deviation: float = 0.0  # m, standard deviation of the wrist along the optical axis
     shape_information: FloatArray = field(default_factory=lambda: np.zeros((NUM_BETAS, NUM_BETAS)))
     """(10, 10) inverse covariance of the shape from all images of the track so far."""
 

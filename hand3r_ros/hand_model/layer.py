@@ -47,6 +47,7 @@ class HandLayer(nn.Module):
     def __init__(self, data: HandModelData) -> None:
         super().__init__()
         self.hand_model_id = data.id
+        self.data = data
         self.mano = _quiet_mano_layer(data)
         self.register_buffer('parents', torch.tensor(JOINT_PARENTS[1:]), persistent=False)
         self.register_buffer('fingertips', torch.tensor(FINGERTIP_VERTICES), persistent=False)

@@ -11,7 +11,16 @@ from std_msgs.msg import Header
 
 from hand3r_msgs.msg import HandMesh, HandMeshArray, HandTopology
 from hand3r_ros.node import messages
-from hand3r_ros.online.results import HandResult
+from hand3r_ros.online.results import HandResult, PlacementSource
+
+UNKNOWN_CONFIDENCE = np.full(21, -1.0)
+DEPTH_SOURCES = {
+    None: HandMesh.DEPTH_UNKNOWN,
+    PlacementSource.NETWORK: HandMesh.DEPTH_NETWORK,
+    PlacementSource.SCENE: HandMesh.DEPTH_SCENE,
+    PlacementSource.CROP_CAMERA: HandMesh.DEPTH_CROP_CAMERA,
+    PlacementSource.LANDMARKS: HandMesh.DEPTH_LANDMARKS,
+}
 
 
 def hand_mesh(header: Header, hand: HandResult, hand_model: str, in_world: bool, vertices: bool = True) -> HandMesh:
@@ -38,6 +47,12 @@ def hand_mesh(header: Header, hand: HandResult, hand_model: str, in_world: bool,
         vertices=messages.packed('f', mesh if vertices else ()),
         keypoints=messages.packed('f', keypoints),
         keypoints_2d=messages.packed('f', hand.keypoints_image),
+        keypoint_confidence=_fixed(
+            UNKNOWN_CONFIDENCE if hand.keypoint_confidence is None else hand.keypoint_confidence
+        ),
+        articulation_source=int(hand.articulation),
+        depth_source=DEPTH_SOURCES[None if hand.placement is None else hand.placement.source],
+        depth_deviation=_depth_deviation(hand),
     )
 
 
@@ -80,6 +95,11 @@ def _translation(hand: HandResult, T_frame_wrist: ArrayLike) -> NDArray[np.float
     """MANO ``transl`` in the message's frame: the hand turns about the resting wrist, which no frame moves."""
     resting_wrist = np.asarray(hand.T_camera_wrist)[:3, 3] - hand.translation
     return np.asarray(np.asarray(T_frame_wrist)[:3, 3] - resting_wrist)
+
+
+def _depth_deviation(hand: HandResult) -> float:
+    deviation = None if hand.placement is None else hand.placement.deviation
+    return -1.0 if deviation is None else float(deviation)
 
 
 def _fixed(values: ArrayLike) -> NDArray[np.float32]:

@@ -207,8 +207,9 @@ class NodeParameters:
 
     detector: str = parameter(
         'auto',
-        "Where hand boxes come from: topic detections, the network's own detection head, MediaPipe, nowhere (none), or "
-        "the topic for images it has boxes for and else the network's head where the weights have one (auto)",
+        "Where hands are found: in the boxes of the topic detections (topic), by MediaPipe's networks, to whose "
+        "landmarks they are fitted (mediapipe), by the network's own detection head (network), nowhere (none). auto: "
+        "the topic for images it has boxes for, else MediaPipe's networks and what only the head is sure of",
         SETUP,
         choices=('auto', 'topic', 'network', 'mediapipe', 'none'),
     )

@@ -46,10 +46,10 @@ def prepare(settings: RunSettings) -> Prepared:
     source = open_input(settings, rectified)
     companions = _with_calibration_file(source.companions(), settings, rectified)
     has_detections = companions.detections is not None
-    values.setdefault('detector', 'topic' if has_detections else 'mediapipe')
+    values.setdefault('detector', 'topic' if has_detections else 'auto')
     parameters = node_parameters(values)
     if parameters.detector == 'topic' and not has_detections:
-        raise RunError("detector 'topic' needs a recording with a Detection2DArray topic; use mediapipe or none")
+        raise RunError("detector 'topic' needs a recording with a Detection2DArray topic; use auto, mediapipe or none")
     if parameters.pose_source == 'tf' and companions.transforms is None:
         raise RunError("pose_source 'tf' needs a recording with /tf; use auto, network or geometric")
     return Prepared(source, companions, parameters, reconstructor_config(parameters))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.geometry import Intrinsics, invert_transform, unproject_depth
+from hand3r_ros.hand_model.keypoint_objective import HandFit
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.hand.crop import HandCrop
@@ -24,6 +25,7 @@ from hand3r_ros.online.glance import Glance
 from hand3r_ros.online.hand_mask import box_mask, forearm_mask, hand_mask
 from hand3r_ros.online.inference import NetworkOutput, NetworkRunner
 from hand3r_ros.online.intrinsics import CameraResolver, FrameCameras
+from hand3r_ros.online.landmark_fitting import UNEXPLAINED, LandmarkFitting, SeenLandmarks
 from hand3r_ros.online.mapping import VoxelMap, mappable_pixels, world_points
 from hand3r_ros.online.placement import PlacedHand, SceneView, hand_faces, hand_result, place_hands
 from hand3r_ros.online.preparation import ImageGeometry, resize_and_crop
@@ -64,6 +66,7 @@ class FramePipeline:
         self._runner = runner
         self._hand_layer = hand_layer.to(runner.device).eval()
         self._faces = hand_faces(hand_layer)
+        self._fitting = LandmarkFitting(self._hand_layer)
 
     def run(
         self, frame: CameraFrame, session: Session, parts: SessionParts, config: ReconstructorConfig
@@ -93,12 +96,13 @@ class FramePipeline:
         with clock.stage('hands'):
             cameras = _resolve_cameras(parts.cameras, prepared, output)
             placed = self._place(prepared, output, cameras, config)
+            prepared, placed, fits = self._fit_landmarks(prepared, sides, placed, cameras, session)
             moving = _moving(prepared, placed, cameras, config.map.hand_margin)
         with clock.stage('pose'):
             points = _points_camera(output, cameras)
             pose = parts.pose_source.update(_pose_observation(prepared, output, points, cameras, moving))
         with clock.stage('hands'):
-            hands = _hand_results(prepared, sides, placed, pose.T_world_camera, cameras.source, parts, config)
+            hands = _hand_results(prepared, sides, placed, fits, pose.T_world_camera, cameras.source, parts, config)
             mask = hand_mask([hand.vertices_camera for hand in hands], self._faces, cameras.network)
         with clock.stage('mapping'):
             if config.map.enabled and pose.tracked:
@@ -167,6 +171,7 @@ class FramePipeline:
         output = self._step(self._runner.init_state(), prepared, cameras.network, config)
         placed = [hand for hand in self._place(prepared, output, cameras, config) if hand is not None]
         hand_mask([hand.vertices_camera for hand in placed], self._faces, cameras.network)
+        self._fitting.warm_up()
 
     def rehearse(self, session: Session, parts: SessionParts, config: ReconstructorConfig) -> None:
         """Takes ``parts`` one blank image further, with hands where they were last; shows whether that is possible.
@@ -207,6 +212,30 @@ class FramePipeline:
         sides = [hand.side for hand in prepared.detections]
         scene = SceneView(output.points_camera[..., 2], cameras.network, cameras.source)
         return place_hands(output.hands, prepared.crops, sides, self._hand_layer, scene, config.placement)
+
+    def _fit_landmarks(
+        self,
+        prepared: _PreparedFrame,
+        sides: tuple[SettledSide, ...],
+        placed: list[PlacedHand | None],
+        cameras: FrameCameras,
+        session: Session,
+    ) -> tuple[_PreparedFrame, list[PlacedHand | None], list[HandFit | None]]:
+        """Hands with landmarks as fitted to them; those that cannot be keep the network's pose and a lower score."""
+        frame, detections = prepared.frame, prepared.detections
+        seen = [
+            SeenLandmarks(found.landmarks, settled.side, settled.track_id)
+            for found, settled in zip(detections, sides, strict=True)
+        ]
+        seconds = 0.0 if session.last_stamp_ns is None else (frame.stamp_ns - session.last_stamp_ns) * 1e-9
+        fitted = self._fitting.fit(seen, cameras.source, session.previous_hands, seconds)
+        judged = tuple(
+            replace(found, score=found.score * UNEXPLAINED) if hand is None and found.landmarks is not None else found
+            for found, hand in zip(detections, fitted, strict=True)
+        )
+        placed = [other if hand is None else hand.placed for hand, other in zip(fitted, placed, strict=True)]
+        fits = [None if hand is None else hand.fit for hand in fitted]
+        return replace(prepared, detections=judged), placed, fits
 
 
 def _resolve_cameras(resolver: CameraResolver, prepared: _PreparedFrame, output: NetworkOutput) -> FrameCameras:
@@ -263,6 +292,7 @@ def _hand_results(
     prepared: _PreparedFrame,
     sides: tuple[SettledSide, ...],
     placed: list[PlacedHand | None],
+    fits: list[HandFit | None],
     T_world_camera: NDArray[np.floating],
     camera: Intrinsics,
     parts: SessionParts,
@@ -270,22 +300,22 @@ def _hand_results(
 ) -> tuple[HandResult, ...]:
     """Identities, smoothing, world coordinates."""
     stamp_ns = prepared.frame.stamp_ns
-    together = zip(prepared.detections, sides, placed, strict=True)
-    reconstructed = [(detection, settled, hand) for detection, settled, hand in together if hand is not None]
+    together = zip(prepared.detections, sides, placed, fits, strict=True)
+    reconstructed = [(detection, settled, hand, fit) for detection, settled, hand, fit in together if hand is not None]
     observations = [
         HandObservation(d.side, d.box, (T_world_camera @ hand.T_camera_wrist)[:3, 3], d.track_id, settled)
-        for d, settled, hand in reconstructed
+        for d, settled, hand, _ in reconstructed
     ]
     track_ids = parts.tracker.update(observations, stamp_ns)
     parts.smoother.keep_only(parts.tracker.track_ids)
     results = []
-    for (detection, settled, hand), track_id in zip(reconstructed, track_ids, strict=True):
+    for (detection, settled, hand, fit), track_id in zip(reconstructed, track_ids, strict=True):
         if settled.changed:
             parts.smoother.forget(track_id)  # the wrist's axes are those of the other hand
         if config.smoothing.enabled:
             T_world_wrist = parts.smoother.update(track_id, T_world_camera @ hand.T_camera_wrist, stamp_ns)
             hand = hand.moved_to(invert_transform(T_world_camera) @ T_world_wrist)
-        results.append(hand_result(detection, hand, track_id, T_world_camera, camera))
+        results.append(hand_result(detection, hand, track_id, T_world_camera, camera, fit))
     return tuple(results)
 
 

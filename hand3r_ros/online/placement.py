@@ -17,8 +17,9 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from hand3r_ros.geometry import Intrinsics, make_transform, project_points, transform_points
+from hand3r_ros.hand_model.keypoint_objective import HandFit
 from hand3r_ros.hand_model.layer import HandLayer, HandMesh
-from hand3r_ros.hand_model.mirror import mirror_rotations
+from hand3r_ros.hand_model.mirror import mirror_points, mirror_rotations
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.hand.camera import (
     full_image_translation,
@@ -30,7 +31,7 @@ from hand3r_ros.network.hand.crop import HandCrop
 from hand3r_ros.network.hand.line_of_sight import mirror_slopes, sight_rotations
 from hand3r_ros.network.types import HandPrediction
 from hand3r_ros.online.config import PlacementConfig
-from hand3r_ros.online.results import HandDetection, HandPlacement, HandResult, PlacementSource
+from hand3r_ros.online.results import ArticulationSource, HandDetection, HandPlacement, HandResult, PlacementSource
 from hand3r_ros.online.scene_alignment import align_to_scene
 
 FloatArray = NDArray[np.floating]
@@ -108,6 +109,24 @@ def place_hands(
     ]
 
 
+def place_fitted_hands(sides: list[HandSide], fits: list[HandFit], layer: HandLayer) -> list[PlacedHand]:
+    """Meshes of hands that were fitted to landmarks, in the order given."""
+    if not sides:
+        return []
+    device = layer.root_rest.device
+    rotations = np.stack([np.concatenate([fit.orientation[None], fit.local_rotations]) for fit in fits])
+    betas = np.stack([fit.betas for fit in fits])
+    is_right = torch.tensor([side == HandSide.RIGHT for side in sides], device=device)
+    with torch.inference_mode():
+        mesh = _to_cpu(layer(torch.from_numpy(rotations).to(device), torch.from_numpy(betas).to(device), is_right))
+    placed = []
+    for index, (side, fit) in enumerate(zip(sides, fits, strict=True)):
+        wrist = fit.wrist if side == HandSide.RIGHT else mirror_points(fit.wrist)
+        placement = HandPlacement(PlacementSource.LANDMARKS, fit.distance_deviation)
+        placed.append(_placed(side, wrist, rotations[index], betas[index], mesh, index, placement))
+    return placed
+
+
 def crop_camera_wrists(
     prediction: HandPrediction, crops: list[HandCrop], is_right: Tensor, mesh: HandMesh, camera: Intrinsics
 ) -> FloatArray:
@@ -141,9 +160,24 @@ def apparent_wrists(
 
 
 def hand_result(
-    detection: HandDetection, hand: PlacedHand, track_id: int, T_world_camera: FloatArray, camera: Intrinsics
+    detection: HandDetection,
+    hand: PlacedHand,
+    track_id: int,
+    T_world_camera: FloatArray,
+    camera: Intrinsics,
+    fit: HandFit | None = None,
 ) -> HandResult:
-    """Everything about one hand in camera, world and image (``camera`` is that of the source image)."""
+    """Everything about one hand in camera, world and image.
+
+    Args:
+        detection: where it was found.
+        hand: the hand in the camera's frame.
+        track_id: who it is.
+        T_world_camera: (4, 4).
+        camera: of the source image.
+        fit: where the hand was fitted to landmarks.
+
+    """
     T_world_wrist = T_world_camera @ hand.T_camera_wrist
     return HandResult(
         side=hand.side,
@@ -162,6 +196,9 @@ def hand_result(
         betas=hand.betas,
         translation=hand.T_camera_wrist[:3, 3] - hand.rest_root,
         placement=hand.placement,
+        articulation=ArticulationSource.NETWORK if fit is None else ArticulationSource.LANDMARKS,
+        keypoint_confidence=None if fit is None else fit.keypoint_agreement * detection.score,
+        fit=fit,
     )
 
 

@@ -14,12 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.geometry import Intrinsics
+from hand3r_ros.hand_model.keypoint_objective import HandFit
 from hand3r_ros.hand_model.sides import HandSide
 
 FloatArray = NDArray[np.floating]
 
 LARGEST_TRACK_ID = 2**31 - 1
 """Messages hold ids of hands in 32 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class HandLandmarks:
+    """What a landmark network sees of one hand, in an image that is not mirrored."""
+
+    pixels: FloatArray  # (21, 2) px of the source image, OpenPose order
+    points_metric: FloatArray  # (21, 3) m from any origin, axes of the line of sight; their scale is a guess
+    presence: float  # 0..1, probability that there is a hand
+    right: float  # 0..1, probability that it is a right hand
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,7 @@ class HandDetection:
     score: float  # 0..1
     track_id: int = -1  # identity given by the detector, -1 when it has none
     side_seen: bool = True  # False: nobody looked, the side is carried over from the frame before
+    landmarks: HandLandmarks | None = None  # where the detector has them
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,7 @@ class PlacementSource(Enum):
     """What a hand's distance from the camera rests on."""
 
     NETWORK = 'network'  # the trained translation head
+    LANDMARKS = 'landmarks'  # the size of the fitted hand in the image
     SCENE = 'scene'  # the predicted scene points on the hand's visible surface
     CROP_CAMERA = 'crop_camera'  # how large the hand looks; wrong in proportion to the predicted size of the hand
 
@@ -70,6 +83,13 @@ class HandPlacement:
     source: PlacementSource
     deviation: float | None = None  # m along the line of sight, if the scene's scale is right; None: unknown
     reason: str = ''  # why the scene was not used, where it should have been
+
+
+class ArticulationSource(IntEnum):
+    """Where the pose of a hand's joints comes from, with the values of ``hand3r_msgs/HandMesh``."""
+
+    NETWORK = 0  # the MANO head
+    LANDMARKS = 1  # fitted to landmarks of this image
 
 
 @dataclass(frozen=True)
@@ -92,6 +112,10 @@ class HandResult:
     betas: FloatArray  # (10,)
     translation: FloatArray  # (3,) m, MANO transl: wrist position minus the rest-pose root joint
     placement: HandPlacement | None = None  # None: not said by whoever made this result
+    articulation: ArticulationSource = ArticulationSource.NETWORK
+    keypoint_confidence: FloatArray | None = None
+    """(21,) 0..1, how well each keypoint agrees with what is seen of it; None: nothing is known of single keypoints."""
+    fit: HandFit | None = None  # where the hand was fitted to landmarks; the next image begins from it
 
     def check(self) -> None:
         """Raises ValueError for values that no result has, where they come from elsewhere.

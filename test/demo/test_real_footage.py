@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import cv2
-import pytest
 from rosbags.highlevel import AnyReader
 
 LAUNCH = """
@@ -30,7 +29,6 @@ IMAGES, RATE = 5, 1.0
 def test_a_real_video_gives_messages_a_recording_and_a_picture(
     weights_dir: Path, real_footage: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip('mediapipe', reason='mediapipe is not installed (requirements-mediapipe.txt)')
     results = tmp_path / 'results'
     arguments = {
         'video': real_footage / 'hand_waving.mp4',

@@ -26,7 +26,14 @@ from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.node import frames, messages, messages_hands, messages_markers, messages_scene
 from hand3r_ros.node.accounting import Counters
 from hand3r_ros.node.parameters import NodeParameters, PointParameters
-from hand3r_ros.online.results import FrameResult, HandResult, TrackingState
+from hand3r_ros.online.results import (
+    ArticulationSource,
+    FrameResult,
+    HandPlacement,
+    HandResult,
+    PlacementSource,
+    TrackingState,
+)
 
 STAMP = messages.time_from_nanoseconds(12_345_678_901)
 CAMERA = messages.header(STAMP, 'camera_optical')
@@ -161,6 +168,30 @@ def test_hand_messages_survive_the_wire() -> None:
     np.testing.assert_allclose(mesh.bbox, [10.0, 20.0, 110.0, 140.0])
     np.testing.assert_allclose(messages_hands.points_of(mesh.keypoints_2d, 2), hand.keypoints_image, rtol=1e-6)
     assert (len(mesh.vertices), len(mesh.keypoints), len(mesh.keypoints_2d)) == (778 * 3, 21 * 3, 21 * 2)
+
+
+def test_a_hand_says_what_it_rests_on() -> None:
+    plain = over_the_wire(messages_hands.hand_mesh(CAMERA, posed_hand(), 'open_hand', in_world=False))
+    assert plain.articulation_source == HandMesh.ARTICULATION_NETWORK
+    assert (plain.depth_source, plain.depth_deviation) == (HandMesh.DEPTH_UNKNOWN, -1.0)
+    assert set(plain.keypoint_confidence) == {-1.0}
+    fitted = replace(
+        posed_hand(),
+        articulation=ArticulationSource.LANDMARKS,
+        placement=HandPlacement(PlacementSource.LANDMARKS, 0.025),
+        keypoint_confidence=np.linspace(0.0, 1.0, 21),
+    )
+    mesh = over_the_wire(messages_hands.hand_mesh(CAMERA, fitted, 'open_hand', in_world=True))
+    assert mesh.articulation_source == HandMesh.ARTICULATION_LANDMARKS
+    assert mesh.depth_source == HandMesh.DEPTH_LANDMARKS
+    assert mesh.depth_deviation == pytest.approx(0.025)
+    np.testing.assert_allclose(mesh.keypoint_confidence, fitted.keypoint_confidence, atol=1e-6)
+
+
+@pytest.mark.parametrize('source', list(PlacementSource))
+def test_every_source_of_depth_has_a_value_of_its_own(source: PlacementSource) -> None:
+    values = messages_hands.DEPTH_SOURCES
+    assert [other for other, value in values.items() if value == values[source]] == [source]
 
 
 def test_vertices_can_be_left_out_and_no_hands_give_an_empty_array() -> None:

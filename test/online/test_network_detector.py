@@ -17,7 +17,6 @@ from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset, with_detection_head
 from hand3r_ros.online.config import DetectionConfig, ReconstructorConfig
 from hand3r_ros.online.detection.base import DetectorUnavailableError
-from hand3r_ros.online.detection.network_head import AutomaticDetector
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 from hand3r_ros.online.results import CameraFrame, HandDetection
@@ -142,4 +141,3 @@ def test_weights_without_the_head_are_refused_by_network_and_accepted_by_auto():
         automatic.reconfigure(replace(automatic.config, detection=DetectionConfig(detector='network')))
     assert automatic.process(frame(0)).hands == ()
     assert len(automatic.process(frame(1, detections=(GIVEN,))).hands) == 1
-    assert not AutomaticDetector().can_answer(frame())

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hand3r_ros.checkpoints import landmark_weights
+from hand3r_ros.checkpoints.locations import Place
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.online.config import DetectionConfig, ReconstructorConfig
 from hand3r_ros.online.detection.base import DetectorUnavailableError
 from hand3r_ros.online.detection.given import GivenDetector
-from hand3r_ros.online.detection.mediapipe_hands import MediaPipeDetector
 from hand3r_ros.online.detection.propagated import PropagatingDetector
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.results import CameraFrame, HandDetection, HandResult
@@ -166,8 +167,7 @@ def test_unknown_detectors_are_refused_with_the_known_names():
         make_detector(ReconstructorConfig(detection=DetectionConfig(detector='yolo')))
 
 
-@pytest.mark.parametrize('module', [None, type('m', (), {'__version__': '0.10.35'})])
-def test_mediapipe_missing_or_without_models_says_what_to_install(monkeypatch, module):
-    monkeypatch.setitem(__import__('sys').modules, 'mediapipe', module)
-    with pytest.raises(DetectorUnavailableError, match=r'pip install mediapipe==0\.10\.21'):
-        MediaPipeDetector()
+def test_missing_landmark_weights_say_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setattr(landmark_weights, 'places', lambda given=None: (Place(tmp_path, 'test'),))
+    with pytest.raises(DetectorUnavailableError, match=r'palm_detector\.safetensors is in none of'):
+        make_detector(ReconstructorConfig(detection=DetectionConfig(detector='mediapipe')))

@@ -23,6 +23,7 @@ from hand3r_ros.online.detection.hand_regions import (
     region_from_palm,
     region_overlap,
 )
+from hand3r_ros.online.results import HandLandmarks
 
 FloatArray = NDArray[np.float64]
 
@@ -39,21 +40,10 @@ class LandmarkConfig:
     max_hands: int = 2
 
 
-@dataclass(frozen=True)
-class HandLandmarks:
-    """One hand as the landmark network sees it."""
-
-    pixels: FloatArray  # (21, 2) px of the image, OpenPose order
-    points_metric: FloatArray  # (21, 3) m from the centre of the hand, image axes (x right, y down, z away)
-    presence: float  # 0..1
-    right: float  # 0..1, probability that it is a right hand
-    region: HandRegion  # where it was looked for
-
-
 class LandmarkExpert:
     """Both networks, ready to run on one device."""
 
-    def __init__(self, palms: PalmDetector, landmarks: LandmarkNetwork, device: str = 'cpu') -> None:
+    def __init__(self, palms: PalmDetector, landmarks: LandmarkNetwork, device: torch.device | str = 'cpu') -> None:
         """Takes over the networks of ``load_landmark_networks``."""
         self._device = torch.device(device)
         self._palms, self._landmarks = palms.to(self._device), landmarks.to(self._device)
@@ -130,7 +120,6 @@ class LandmarkExpert:
                     points_metric=points,
                     presence=float(presence[index]),
                     right=float(right[index]),
-                    region=region,
                 )
             )
         return hands

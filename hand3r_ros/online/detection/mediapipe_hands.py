@@ -1,86 +1,64 @@
-"""MediaPipe's hand tracker as detector (optional extra ``mediapipe==0.10.21``; Apache-2.0, runs offline).
+"""MediaPipe's palm detector and landmark network as detector; both come with the package.
 
-Later wheels hold no hand model, and versions from 1.0 on report usage to their vendor, so only the 0.10 line up to
-this version is accepted. It is made for hands in front of a camera; hands that hold objects, gloves and head-mounted
-cameras are often missed.
+Hands of the image before are followed by their fitted keypoints, so nothing is remembered here. Made for hands in front
+of a camera: gloves, hands of which little is visible and head-mounted cameras are sometimes missed.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from hand3r_ros.checkpoints.landmark_weights import load_landmark_networks
 from hand3r_ros.hand_model.sides import HandSide
+from hand3r_ros.network.checkpoints import WeightsError
+from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.detection.base import DetectorUnavailableError
 from hand3r_ros.online.detection.boxes import box_around_keypoints
-from hand3r_ros.online.results import CameraFrame, HandDetection, HandResult
-
-INSTALL_HINT = "install it with 'pip install mediapipe==0.10.21', or choose the detector 'given'"
-
-_ANATOMICAL_SIDE = {'Left': HandSide.RIGHT, 'Right': HandSide.LEFT}
-"""``mp.solutions.hands`` names sides as in a mirrored selfie image; ours are not mirrored."""
+from hand3r_ros.online.detection.hand_regions import HandRegion, region_from_landmarks
+from hand3r_ros.online.detection.landmark_expert import LandmarkConfig, LandmarkExpert
+from hand3r_ros.online.inference import resolve_device
+from hand3r_ros.online.results import CameraFrame, HandDetection, HandLandmarks, HandResult
 
 
 class MediaPipeDetector:
-    """Boxes around MediaPipe's 21 landmarks; the score is that of the side. Not to be shared between threads."""
+    """Boxes around 21 landmarks, which the detections carry; the score is the probability that there is a hand."""
 
-    def __init__(self, max_hands: int = 2, threshold: float = 0.5, static_images: bool = False) -> None:
-        """Loads the models.
+    def __init__(self, expert: LandmarkExpert, config: LandmarkConfig) -> None:
+        self._expert = expert
+        self._config = config
 
-        Args:
-            max_hands: found at most.
-            threshold: least confidence of palm detection and of landmark tracking.
-            static_images: look for palms in every image instead of following the hands of the previous one.
+    @classmethod
+    def from_config(cls, config: ReconstructorConfig) -> MediaPipeDetector:
+        """With the package's weights, on the configured device.
 
         Raises:
-            DetectorUnavailableError: mediapipe is not installed, or is a version without the hand models.
+            DetectorUnavailableError: the weights are missing or damaged.
 
         """
-        self._solution = _load_solution()
-        self._options = {
-            'static_image_mode': static_images,
-            'max_num_hands': max(1, max_hands),
-            'model_complexity': 1,
-            'min_detection_confidence': threshold,
-            'min_tracking_confidence': threshold,
-        }
-        self._hands = self._solution.Hands(**self._options)
+        try:
+            networks = load_landmark_networks(config.weights_dir)
+        except WeightsError as error:
+            raise DetectorUnavailableError(str(error)) from error
+        settings = LandmarkConfig(presence=config.detection.threshold, max_hands=max(1, config.max_hands))
+        return cls(LandmarkExpert(*networks, resolve_device(config.device)), settings)
 
     def can_answer(self, frame: CameraFrame) -> bool:
         """Always."""
         return True
 
     def detect(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> tuple[HandDetection, ...]:
-        """Hands in the image."""
-        found = self._hands.process(np.ascontiguousarray(frame.image))
-        if not found.multi_hand_landmarks:
-            return ()
-        height, width = frame.image.shape[:2]
-        return tuple(
-            _detection(landmarks.landmark, sides.classification[0], width, height)
-            for landmarks, sides in zip(found.multi_hand_landmarks, found.multi_handedness, strict=True)
-        )
+        """Hands in the image, with their landmarks."""
+        followed = tuple(_region(hand) for hand in previous if np.isfinite(hand.keypoints_image).all())
+        return tuple(_detection(hand) for hand in self._expert.find(frame.image, followed, self._config))
 
     def reset(self) -> None:
-        """Stop following the hands of earlier images."""
-        self._hands.close()
-        self._hands = self._solution.Hands(**self._options)
+        """Nothing to forget."""
 
 
-def _load_solution() -> Any:
-    try:
-        import mediapipe
-    except ImportError as error:
-        raise DetectorUnavailableError(f'mediapipe is not installed: {INSTALL_HINT}') from error
-    solution = getattr(getattr(mediapipe, 'solutions', None), 'hands', None)
-    if solution is None:
-        version = getattr(mediapipe, '__version__', 'unknown')
-        raise DetectorUnavailableError(f'mediapipe {version} comes without hand models: {INSTALL_HINT}')
-    return solution
+def _region(hand: HandResult) -> HandRegion:
+    return region_from_landmarks(np.asarray(hand.keypoints_image, np.float64))
 
 
-def _detection(landmarks: Any, side: Any, width: int, height: int) -> HandDetection:
-    # Landmarks are fractions of the image, 0 and 1 at its outer edges; pixel centres are at integers here.
-    pixels = np.array([[point.x * width - 0.5, point.y * height - 0.5] for point in landmarks])
-    return HandDetection(box_around_keypoints(pixels), _ANATOMICAL_SIDE[side.label], float(side.score))
+def _detection(hand: HandLandmarks) -> HandDetection:
+    side = HandSide.RIGHT if hand.right > 0.5 else HandSide.LEFT
+    return HandDetection(box_around_keypoints(hand.pixels), side, hand.presence, landmarks=hand)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.online.config import DetectionConfig
-from hand3r_ros.online.detection.base import DetectorUnavailableError
+from hand3r_ros.online.detection.base import DetectorUnavailableError, HandDetector
+from hand3r_ros.online.detection.boxes import intersection_over_union
 from hand3r_ros.online.results import CameraFrame, HandDetection, HandResult
+
+SURE_SCORE = 0.7
+"""Of a hand that only the head sees. On 75 photographs of hands and rooms it saw four, all wrong, with 0.58 at most."""
+
+SAME_HAND_OVERLAP = 0.2
 
 
 class NetworkDetector:
@@ -24,20 +30,34 @@ class NetworkDetector:
 
 
 class AutomaticDetector:
-    """The boxes that came with the frame, else those of the network's own head, else none."""
+    """The boxes that came with the frame; else the hands of another detector and those the network's head adds."""
+
+    def __init__(self, detector: HandDetector) -> None:
+        """``detector`` looks at images that came without boxes."""
+        self._detector = detector
 
     def detect(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> tuple[HandDetection, ...]:
         """Given boxes go first, also an empty list of them."""
         if frame.detections is not None:
             return frame.detections
-        return () if frame.find_hands is None else frame.find_hands()
+        found = self._detector.detect(frame, previous)
+        added = () if frame.find_hands is None else frame.find_hands()
+        return found + tuple(hand for hand in added if _is_added(hand, found))
 
     def can_answer(self, frame: CameraFrame) -> bool:
-        """True with boxes or with weights that have the head."""
-        return frame.detections is not None or frame.find_hands is not None
+        """Always."""
+        return True
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Forget what the other detector remembers."""
+        self._detector.reset()
+
+
+def _is_added(hand: HandDetection, found: tuple[HandDetection, ...]) -> bool:
+    """Whether the head is sure of a hand that the other detector does not have."""
+    if hand.score < SURE_SCORE:
+        return False
+    return all(intersection_over_union(hand.box, other.box) < SAME_HAND_OVERLAP for other in found)
 
 
 def check_detector(config: DetectionConfig, network: Hand3RConfig) -> None:

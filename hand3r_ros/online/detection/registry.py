@@ -19,7 +19,7 @@ def _given(config: ReconstructorConfig) -> HandDetector:
 
 
 def _mediapipe(config: ReconstructorConfig) -> HandDetector:
-    return MediaPipeDetector(config.max_hands, config.detection.threshold)
+    return MediaPipeDetector.from_config(config)
 
 
 def _network(config: ReconstructorConfig) -> HandDetector:
@@ -27,7 +27,7 @@ def _network(config: ReconstructorConfig) -> HandDetector:
 
 
 def _auto(config: ReconstructorConfig) -> HandDetector:
-    return AutomaticDetector()
+    return AutomaticDetector(MediaPipeDetector.from_config(config))
 
 
 DETECTORS: dict[str, DetectorMaker] = {
