@@ -7,7 +7,7 @@ not agree with the rest count less (Cauchy weights).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 
 import numpy as np
@@ -99,6 +99,16 @@ class HandFit:
     distance_deviation: float = 0.0  # m, standard deviation of the wrist along the optical axis
     shape_information: FloatArray = field(default_factory=lambda: np.zeros((NUM_BETAS, NUM_BETAS)))
     """(10, 10) inverse covariance of the shape from all images of the track so far."""
+
+    def check(self) -> None:
+        """Raises ValueError for values that no fit has, where they come from elsewhere."""
+        for name in (part.name for part in fields(self)):
+            if not np.isfinite(getattr(self, name)).all():
+                raise ValueError(f'{name} of a fitted hand is not finite')
+        if self.keypoints[:, 2].min() < NEAREST:
+            raise ValueError('a fitted hand lies behind the camera')
+        if np.linalg.eigvalsh(self.shape_information).min() < -1e-3:
+            raise ValueError('shape_information of a fitted hand is no inverse covariance')
 
 
 @dataclass(frozen=True, eq=False)

@@ -97,6 +97,10 @@ def _translation(hand: HandResult, T_frame_wrist: ArrayLike) -> NDArray[np.float
     return np.asarray(np.asarray(T_frame_wrist)[:3, 3] - resting_wrist)
 
 
+def _known_or_unknown(confidence: ArrayLike | None) -> ArrayLike:
+    return UNKNOWN_CONFIDENCE if confidence is None else confidence
+
+
 def _depth_deviation(hand: HandResult) -> float:
     deviation = None if hand.placement is None else hand.placement.deviation
     return -1.0 if deviation is None else float(deviation)

@@ -130,6 +130,8 @@ class HandResult:
             value = getattr(self, name)
             if isinstance(value, np.ndarray) and not np.isfinite(value).all():
                 raise ValueError(f'{name} of a hand is not finite')
+        if self.fit is not None:
+            self.fit.check()
 
 
 @dataclass(frozen=True)

@@ -143,3 +143,21 @@ def test_a_hand_that_is_hidden_for_a_while_keeps_its_id(real_footage):
     ]
     assert ids[3] == ids[4] == []
     assert ids[0] == ids[-1] != []
+
+
+def test_a_saved_session_goes_on_as_if_nothing_had_stopped(real_footage, tmp_path):
+    camera = Intrinsics(1150.0, 1150.0, 639.5, 359.5, 1280, 720)
+    config = ReconstructorConfig(device='cpu', detection=DetectionConfig(detector='mediapipe'))
+    network = Hand3R(preset('tiny'))
+    frames = [replace(f, intrinsics=camera) for f in video_frames(real_footage / 'hand_waving.mp4', step=3, limit=6)]
+    whole = OnlineReconstructor(network, hand_layer(), make_detector(config), config)
+    expected = [whole.process(frame) for frame in frames][-1].hands[0]
+    first = OnlineReconstructor(network, hand_layer(), make_detector(config), config)
+    for frame in frames[:3]:
+        first.process(frame)
+    first.save_state(tmp_path / 'half.safetensors')
+    second = OnlineReconstructor(network, hand_layer(), make_detector(config), config)
+    second.load_state(tmp_path / 'half.safetensors', after_a_pause=False)
+    found = [second.process(frame) for frame in frames[3:]][-1].hands[0]
+    np.testing.assert_array_equal(found.vertices_world, expected.vertices_world)
+    np.testing.assert_array_equal(found.fit.shape_information, expected.fit.shape_information)
