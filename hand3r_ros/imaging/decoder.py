@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hand3r_ros.imaging.headers import HeaderError, claimed_size
+from hand3r_ros.imaging.headers import HeaderError, claimed_sizes
 from hand3r_ros.imaging.limits import DEFAULT_MAX_PIXELS, ImageDecodingError, check_size
 from hand3r_ros.imaging.used_bits import UsedBits
 
@@ -46,10 +46,10 @@ class ImageDecoder:
 
         """
         try:
-            width, height = claimed_size(np.ascontiguousarray(data).data)
+            for width, height in claimed_sizes(np.ascontiguousarray(data).data):
+                check_size(width, height, self.options.max_pixels)
         except HeaderError as error:
             raise ImageDecodingError('undecodable', f'{data.size} bytes do not decode as an image: {error}') from error
-        check_size(width, height, self.options.max_pixels)
         flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
         try:
             pixels = cv2.imdecode(data, flags)
@@ -57,7 +57,7 @@ class ImageDecoder:
             pixels = None
         if pixels is None:
             raise ImageDecodingError(
-                'undecodable', f'{data.size} bytes do not decode as an image: cut off or damaged ({width}x{height})'
+                'undecodable', f'{data.size} bytes do not decode as an image: it is cut off or damaged'
             )
         check_size(pixels.shape[1], pixels.shape[0], self.options.max_pixels)
         if pixels.dtype == np.uint16:

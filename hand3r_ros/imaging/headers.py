@@ -1,7 +1,8 @@
 """How large an encoded image says it is, read from its first bytes, before a decoder takes memory for it.
 
-Only formats that are known here are decoded at all. A format may say its size more than once; the largest counts, since
-it is not for us to know which one a decoder believes.
+Only formats that are known here are decoded at all. A format may say its size more than once, and all of them
+have to be within limits, since it is not for us to know which one a decoder believes. What was found to end the process
+in OpenCV when it is damaged (JPEG 2000, animated PNG, chunks that claim gigabytes) is refused here, too.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import struct
 from collections.abc import Callable, Iterator
 
 Size = tuple[int, int]
-FORMATS = 'JPEG, PNG, WebP, BMP, TIFF, PNM, JPEG 2000, Sun raster'
+FORMATS = 'JPEG, PNG, WebP, BMP, TIFF, PNM, Sun raster'
 """What is decoded, for messages to users."""
 _MAX_SEGMENTS = 4096
-"""Segments, boxes or entries that are looked through; real files have a few dozen."""
+"""Segments or entries that are looked through; real files have a few dozen."""
+_MAX_CHUNKS = 100_000
+"""Of a PNG: decoders make no large ones."""
 _JPEG_MARKER = re.compile(rb'[^\xff]{0,64}\xff{1,64}[^\xff]', re.DOTALL)
 _TEXT_HEADER = 1 << 16
 """Bytes in which the header of a PNM file, comments included, has to end."""
@@ -24,21 +27,23 @@ class HeaderError(ValueError):
     """The first bytes are not those of an image that is decoded, or are damaged."""
 
 
-def claimed_size(data: memoryview) -> Size:
-    """Width and height (px) of an encoded image as its header says; raises :class:`HeaderError`."""
+def claimed_sizes(data: memoryview) -> Iterator[Size]:
+    """Every width and height (px) that an encoded image says it has; raises :class:`HeaderError`, maybe after some."""
     start = bytes(data[:16])
-    for signature, sizes in _READERS:
-        if signature.match(start):
-            try:
-                found = list(sizes(data))
-            except HeaderError:
-                raise
-            except (struct.error, LookupError, ValueError) as error:
-                raise HeaderError('its header is damaged or cut off') from error
-            if not found:
-                raise HeaderError('its header says no size')
-            return max(width for width, _ in found), max(height for _, height in found)
-    raise HeaderError(f'it is none of {FORMATS}')
+    reader = next((reader for signature, reader in _READERS if signature.match(start)), None)
+    if reader is None:
+        raise HeaderError(f'it is none of {FORMATS}')
+    said_one = False
+    try:
+        for size in reader(data):
+            said_one = True
+            yield size
+    except HeaderError:
+        raise
+    except (struct.error, LookupError, ValueError, OverflowError) as error:
+        raise HeaderError('its header is damaged or cut off') from error
+    if not said_one:
+        raise HeaderError('its header says no size')
 
 
 def _jpeg(data: memoryview) -> Iterator[Size]:
@@ -61,14 +66,25 @@ def _jpeg(data: memoryview) -> Iterator[Size]:
 
 
 def _png(data: memoryview) -> Iterator[Size]:
-    """Of the image, and of the first frame of an animation."""
-    if bytes(data[12:16]) != b'IHDR':
-        raise HeaderError('IHDR is missing')
-    yield struct.unpack_from('>II', data, 16)
-    for chunk in re.finditer(b'fcTL|IDAT', data):
-        if chunk[0] == b'IDAT':
+    """Of an image, not of an animation, with whole chunks: decoders take memory by the length that a chunk claims."""
+    position, has_pixels = 8, False
+    for _ in range(_MAX_CHUNKS):
+        length, kind = struct.unpack_from('>I4s', data, position)
+        if (position == 8) != (kind == b'IHDR') or not kind.isalpha():
+            raise HeaderError(f'it has a damaged chunk {kind!r}')
+        if position + 12 + length > len(data):
+            raise HeaderError('it is cut off')
+        has_pixels |= kind == b'IDAT'
+        if kind == b'IHDR':
+            yield struct.unpack_from('>II', data, position + 8)
+        if kind in (b'acTL', b'fcTL', b'fdAT'):
+            raise HeaderError('it is an animation')
+        if kind == b'IEND':
+            if not has_pixels:
+                raise HeaderError('it has no pixels')
             return
-        yield struct.unpack_from('>II', data, chunk.end() + 4)
+        position += 12 + length
+    raise HeaderError(f'it has more than {_MAX_CHUNKS} chunks')
 
 
 def _webp(data: memoryview) -> Iterator[Size]:
@@ -121,32 +137,8 @@ def _pam(data: memoryview) -> Iterator[Size]:
 
 
 def _jpeg2000(data: memoryview) -> Iterator[Size]:
-    """Of the codestream, which may lie inside boxes."""
-    if data[0] == 0xFF:
-        return (yield from _codestream(data, 0))
-    position = 0
-    for _ in range(_MAX_SEGMENTS):
-        length, kind = struct.unpack_from('>I4s', data, position)
-        content = position + 8
-        if length == 1:
-            (length,) = struct.unpack_from('>Q', data, content)
-            content += 8
-        if kind == b'jp2c':
-            return (yield from _codestream(data, content))
-        if length < 8:
-            return
-        position += length
-
-
-def _codestream(data: memoryview, start: int) -> Iterator[Size]:
-    markers = struct.unpack_from('>HH', data, start)
-    if markers != (0xFF4F, 0xFF51):
-        raise HeaderError('SIZ is missing')
-    right, bottom, left, top = struct.unpack_from('>IIII', data, start + 8)
-    (components,) = struct.unpack_from('>H', data, start + 40)
-    if components > 4:
-        raise HeaderError(f'{components} colours')
-    yield right - left, bottom - top
+    """None is decoded: damaged ones end the process in the decoders that OpenCV comes with."""
+    raise HeaderError('JPEG 2000 is not decoded, send JPEG or PNG')
 
 
 def _sun_raster(data: memoryview) -> Iterator[Size]:
