@@ -13,6 +13,7 @@ from std_msgs.msg import Header
 
 from hand3r_msgs.msg import Hand3RStatus
 from hand3r_ros.files import FilePlace
+from hand3r_ros.heap import HeapTrimmer
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages
 from hand3r_ros.node.accounting import Accounting
@@ -82,6 +83,7 @@ class FrameProcessor:
         self._world_header = Header(frame_id=parameters().world_frame)
         self._map_changed = False
         self._map_published_at = -float('inf')
+        self._heap = HeapTrimmer()
         self._report = messages.FrameReport(header=Header(), session_id=self._session_id)
 
     @property
@@ -102,6 +104,7 @@ class FrameProcessor:
                 self._accounting.reject(rejected.topic, rejected.cause, rejected.message)
             self.publish_map_if_due()
             self._outputs.publish_status(self.status())
+        self._heap.trim_if_due()
 
     def reset(self, reason: str) -> int:
         """Begin a new session with an empty map; gives its id."""
