@@ -27,6 +27,7 @@ class Counters:
     without_detections: int = 0  # detections were expected but did not come in time
     last_error: str = ''
     by_cause: dict[str, int] = field(default_factory=dict)  # rejections by short cause
+    warnings: tuple[str, ...] = ()  # what is wrong now, beside rejections
     notes: tuple[str, ...] = ()  # what was said once, about what stays as it is
 
 
@@ -44,6 +45,7 @@ class Accounting:
         self._clock = clock
         self._lock = threading.Lock()
         self._last_logged: dict[tuple[str, str], float] = {}
+        self._warnings: dict[tuple[str, str], tuple[float, str]] = {}  # the newest of each cause, and when that was
         self._notes: dict[str, None] = {}  # in the order in which they were said
         self.clear()
 
@@ -53,6 +55,7 @@ class Accounting:
             self._counts = dict.fromkeys(('received', 'processed', 'dropped', 'too_old', 'without_detections'), 0)
             self._by_cause: dict[str, int] = {}
             self._last_error = ''
+            self._warnings.clear()
             self._notes.clear()
 
     def count(self, name: str, number: int = 1) -> None:
@@ -66,17 +69,13 @@ class Accounting:
         with self._lock:
             self._by_cause[cause] = self._by_cause.get(cause, 0) + 1
             self._last_error = f'{topic}: {message}'
-        self.warn(topic, cause, message)
+        self._log(topic, cause, message)
 
     def warn(self, topic: str, cause: str, message: str) -> None:
-        """Log without counting, throttled per topic and cause."""
-        now = self._clock()
+        """Log without counting, throttled per topic and cause; ``counters().warnings`` holds it for a while."""
         with self._lock:
-            last = self._last_logged.get((topic, cause))
-            if last is not None and now - last < self._period:
-                return
-            self._last_logged[topic, cause] = now
-        self._warn(f'{topic}: {message}')
+            self._warnings[topic, cause] = (self._clock(), f'{topic}: {shortened(message, LONGEST_MESSAGE)}')
+        self._log(topic, cause, message)
 
     def warn_once(self, topic: str, message: str) -> None:
         """Log, without counting, what stays as it is: the same message once until the node is configured again."""
@@ -95,5 +94,15 @@ class Accounting:
                 rejected=sum(self._by_cause.values()),
                 last_error=self._last_error,
                 by_cause=dict(self._by_cause),
+                warnings=tuple(text for at, text in self._warnings.values() if self._clock() - at < self._period),
                 notes=tuple(self._notes),
             )
+
+    def _log(self, topic: str, cause: str, message: str) -> None:
+        now = self._clock()
+        with self._lock:
+            last = self._last_logged.get((topic, cause))
+            if last is not None and now - last < self._period:
+                return
+            self._last_logged[topic, cause] = now
+        self._warn(f'{topic}: {message}')

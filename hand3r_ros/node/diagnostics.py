@@ -81,12 +81,16 @@ class Diagnostics:
             status.summary(DiagnosticStatus.WARN, counters.last_error)
         elif now - self._last_image > SILENCE_SECONDS:
             status.summary(DiagnosticStatus.WARN, f'no image on {health.image_topic} for {SILENCE_SECONDS:g} s')
+        elif counters.warnings:
+            status.summary(DiagnosticStatus.WARN, '; '.join(counters.warnings))
         else:
             status.summary(DiagnosticStatus.OK, 'ok')
         for name in ('received', 'processed', 'dropped', 'too_old', 'rejected', 'without_detections', 'last_error'):
             status.add(name, str(getattr(counters, name)))
         for cause, number in sorted(counters.by_cause.items()):
             status.add(f'rejected: {cause}', str(number))
+        for number, warning in enumerate(counters.warnings, 1):
+            status.add(f'warning {number}', warning)
         for number, note in enumerate(counters.notes, 1):
             status.add(f'note {number}', note)
         return status

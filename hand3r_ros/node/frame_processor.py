@@ -19,6 +19,7 @@ from hand3r_ros.node import messages
 from hand3r_ros.node.accounting import Accounting
 from hand3r_ros.node.calibration import going_on_uncalibrated, size_problem
 from hand3r_ros.node.configuration import decoding_options
+from hand3r_ros.node.detections import boxes_in_image, told
 from hand3r_ros.node.frames import camera_frame
 from hand3r_ros.node.image_correction import ImageCorrections
 from hand3r_ros.node.image_decoding import ImageDecodingError, RgbImage, decode_message
@@ -29,6 +30,7 @@ from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.stamps import (
     NANOSECONDS,
     NO_STAMPS,
+    Admission,
     StampError,
     StampGuard,
     checked_nanoseconds,
@@ -40,6 +42,9 @@ from hand3r_ros.online.mapping import MapCloud
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
 from hand3r_ros.online.session import Session
+
+MISSES_TO_TELL = 3
+"""Images in a row without boxes after which it is told why: one alone is a detector that was late once."""
 
 
 class _RejectedError(Exception):
@@ -161,18 +166,22 @@ class FrameProcessor:
             self._accounting.count('too_old')
             return
         image = self._decode(message, parameters)
-        stamp_ns = self._admitted(own_stamp_ns, received.arrival_ns, parameters)
+        admission = self._admitted(own_stamp_ns, received.arrival_ns, parameters)
+        stamp_ns = admission.stamp_ns
         decode_seconds = time.monotonic() - began
         header = self._camera_header(message.header.frame_id, stamp_ns, parameters)
         correction = self._corrections.of(self._calibration(image, parameters), image.shape[1])
+        detections, bad_boxes = self._detections(admission, image, parameters)
         frame = CameraFrame(
             image=correction.image(image),
             stamp_ns=stamp_ns,
             intrinsics=correction.intrinsics,
-            detections=correction.detections(self._detections(stamp_ns, parameters)),
+            detections=correction.detections(detections),
             T_world_camera=self._known_pose(header.frame_id, stamp_ns, parameters),
         )
         result = correction.result_as_published(self._reconstruct(frame))
+        if bad_boxes:
+            self._accounting.reject(self._inputs.detections_topic, 'bad box', told(bad_boxes))
         self._publish(result, header, parameters, decode_seconds)
 
     def _is_too_old(self, stamp_ns: int, parameters: NodeParameters) -> bool:
@@ -196,8 +205,7 @@ class FrameProcessor:
         except StampError as error:
             raise _RejectedError(self._inputs.image_topic, error.cause, str(error)) from error
 
-    def _admitted(self, own_stamp_ns: int, arrival_ns: int, parameters: NodeParameters) -> int:
-        """The stamp that the image is served by."""
+    def _admitted(self, own_stamp_ns: int, arrival_ns: int, parameters: NodeParameters) -> Admission:
         try:
             admission = self._stamps.admit(
                 own_stamp_ns, arrival_ns, parameters.reset_on_time_jump, parameters.reset_after_gap
@@ -208,7 +216,7 @@ class FrameProcessor:
             self._accounting.warn_once(self._inputs.image_topic, NO_STAMPS)
         if admission.went_back and self._inputs.transforms is not None:
             self._inputs.transforms.clear()  # the reconstruction begins a new session by itself
-        return admission.stamp_ns
+        return admission
 
     def _camera_header(self, frame_id: str, stamp_ns: int, parameters: NodeParameters) -> Header:
         name, problem = camera_frame(frame_id, parameters.world_frame)
@@ -243,16 +251,28 @@ class FrameProcessor:
         why = self._inputs.calibration.why_none if self._is_published(topic) else 'nobody publishes this topic'
         self._accounting.warn(topic, 'uncalibrated', going_on_uncalibrated(why, parameters.fallback_focal_px))
 
-    def _detections(self, stamp_ns: int, parameters: NodeParameters) -> tuple[HandDetection, ...] | None:
+    def _detections(
+        self, admission: Admission, image: RgbImage, parameters: NodeParameters
+    ) -> tuple[tuple[HandDetection, ...] | None, list[str]]:
+        """Boxes for the image, None where the topic says nothing about it, and what is wrong with those left out."""
         if parameters.detector == 'none':
-            return ()
+            return (), []
         if parameters.detector not in DETECTORS_WITH_TOPIC:
-            return None
-        may_wait = self._is_published(self._inputs.detections_topic)
-        detections = self._inputs.detections.wait_for(stamp_ns, parameters.detections.wait if may_wait else 0.0)
-        if detections is None and (may_wait or parameters.detector == 'topic'):
-            self._accounting.count('without_detections')
-        return detections
+            return None, []
+        topic, buffer = self._inputs.detections_topic, self._inputs.detections
+        own_stamp_ns = 0 if admission.by_arrival else admission.stamp_ns
+        may_wait = self._is_published(topic)
+        timeout = parameters.detections.wait if may_wait else 0.0
+        detections = buffer.wait_for(own_stamp_ns, timeout, arrived_after_ns=admission.stamp_ns)
+        if detections is None:
+            if may_wait or parameters.detector == 'topic':
+                self._accounting.count('without_detections')
+                if buffer.missed >= MISSES_TO_TELL:
+                    why = buffer.why_missed(own_stamp_ns, timeout) if may_wait else 'nobody publishes on it'
+                    self._accounting.warn(topic, 'no boxes for the images', f'images have no hand boxes: {why}')
+            return None, []
+        smallest = self._reconstructor.config.detection.smallest_box
+        return boxes_in_image(detections, image.shape[1], image.shape[0], smallest)
 
     def _known_pose(self, camera_frame: str, stamp_ns: int, parameters: NodeParameters) -> Any:
         if parameters.pose_source != 'tf' or self._inputs.transforms is None:

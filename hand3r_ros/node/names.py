@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 LONGEST = 100
 """Characters of a text from outside that are repeated in the log, in ~/status and in /diagnostics."""
 LONGEST_FRAME = 255
@@ -24,3 +26,8 @@ def frame_name(text: str) -> str:
 def is_frame_name(text: str) -> bool:
     """Whether TF can carry it: not empty, printable and of a length that somebody may have typed."""
     return 0 < len(text) <= LONGEST_FRAME and text.isprintable() and frame_name(text) == text
+
+
+def class_key(text: str) -> str:
+    """A class id without regard to case and to what joins its words: 'Right Hand' and 'right_hand' are the same."""
+    return re.sub(r'[\s_-]+', '', text[:LONGEST]).lower()

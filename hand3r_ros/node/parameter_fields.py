@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar, cast, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from hand3r_ros.node.names import shortened
 
-Value = bool | int | float | str | tuple[float, ...]
+Value = bool | int | float | str | tuple[float, ...] | tuple[str, ...]
 Group = TypeVar('Group')
 
 
@@ -32,7 +32,7 @@ class ParameterSpec:
     """Everything that is known about one parameter."""
 
     name: str
-    type: type  # bool, int, float, str or tuple (of floats)
+    type: type  # bool, int, float, str or tuple
     default: Value
     description: str
     changes: Changes
@@ -40,6 +40,7 @@ class ParameterSpec:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     length: int | None = None  # number of elements of a tuple
+    texts: bool = False  # a tuple of texts, not of numbers
     tidy: Callable[[Any], Value] | None = None  # how a value is taken that may be written in several ways
 
     def check(self, value: Any) -> Value:
@@ -56,7 +57,11 @@ class ParameterSpec:
             self._check_range(value)
         return cast(Value, value) if self.tidy is None else self.tidy(value)
 
-    def _check_tuple(self, value: Any) -> tuple[float, ...]:
+    def _check_tuple(self, value: Any) -> tuple[float, ...] | tuple[str, ...]:
+        if self.texts:
+            if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+                raise ParameterError(f'{self.name}: {shortened(repr(value))} is not a list of texts')
+            return tuple(value)
         numbers = tuple(float(number) for number in value)
         if self.length is not None and len(numbers) != self.length:
             raise ParameterError(f'{self.name}: needs {self.length} numbers, got {len(numbers)}')
@@ -107,7 +112,9 @@ def specs_of(group_class: type, prefix: str = '') -> Iterator[ParameterSpec]:
             yield from specs_of(field_type, f'{prefix}{field.name}.')  # type: ignore[arg-type]
         else:
             plain_type = get_origin(field_type) or field_type  # tuple[float, ...] is declared as tuple
-            yield ParameterSpec(prefix + field.name, plain_type, cast(Value, field.default), **field.metadata)
+            texts = plain_type is tuple and get_args(field_type)[0] is str
+            default = cast(Value, field.default)
+            yield ParameterSpec(prefix + field.name, plain_type, default, texts=texts, **field.metadata)
 
 
 def from_values(group_class: type[Group], values: Mapping[str, Any], prefix: str = '') -> Group:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hand3r_ros.imaging.limits import DEFAULT_MAX_PIXELS
-from hand3r_ros.node.names import frame_name
+from hand3r_ros.node.names import class_key, frame_name
 from hand3r_ros.node.parameter_fields import Changes, ParameterError, parameter
 
 FIXED = Changes.NEVER
@@ -34,6 +34,20 @@ class DetectionParameters:
         minimum=0.0,
         maximum=5.0,
     )
+    left: tuple[str, ...] = parameter(
+        ('left', 'left_hand', 'hand_left', 'l'),
+        'Values of class_id on the topic detections that mean a left hand; case, spaces, - and _ do not matter',
+        SETUP,
+    )
+    right: tuple[str, ...] = parameter(
+        ('right', 'right_hand', 'hand_right', 'r'), 'Values of class_id that mean a right hand', SETUP
+    )
+
+    def __post_init__(self) -> None:
+        """Check what one parameter alone cannot: raises :class:`ParameterError`."""
+        both = {class_key(name) for name in self.left} & {class_key(name) for name in self.right}
+        if both:
+            raise ParameterError(f"detections.right: '{min(both)}' is in detections.left as well")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from vision_msgs.msg import Detection2DArray
 
 from hand3r_ros.node.accounting import Accounting
 from hand3r_ros.node.calibration import CalibrationError, calibration_from_camera_info
-from hand3r_ros.node.detections import detections_from_message
+from hand3r_ros.node.detections import detections_from_message, sides_of_classes, told
 from hand3r_ros.node.inputs import Inputs, ReceivedImage
 from hand3r_ros.node.mailbox import Mailbox
 from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
@@ -38,6 +38,7 @@ class Subscriptions:
         self._enabled = True
         self._node = node
         self._parameters = parameters
+        self._sides = sides_of_classes(parameters.detections)
         self._accounting = accounting
         self._mailbox = mailbox
         self._inputs = inputs
@@ -96,7 +97,7 @@ class Subscriptions:
         except StampError as error:
             self._accounting.reject(topic, error.cause, str(error))
             return
-        hands, problems = detections_from_message(message)
+        hands, problems = detections_from_message(message, self._sides)
         if problems:
-            self._accounting.reject(topic, 'bad detection', '; '.join(problems))
-        self._inputs.detections.add(stamp_ns, hands)
+            self._accounting.reject(topic, 'bad detection', told(problems))
+        self._inputs.detections.add(stamp_ns, hands, self._node.get_clock().now().nanoseconds)

@@ -15,7 +15,7 @@ from rosbags.typesys.store import Typestore
 
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node.calibration import CalibrationError, calibration_from_camera_info
-from hand3r_ros.node.detections import detections_from_message
+from hand3r_ros.node.detections import DEFAULT_SIDES, Sides, detections_from_message
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.node.image_decoding import ImageDecodingError, decode_message
 from hand3r_ros.node.messages import matrix_from_transform
@@ -24,22 +24,26 @@ from hand3r_ros.node.stamps import checked_nanoseconds
 from hand3r_ros.offline.bag_topics import BagTopics
 from hand3r_ros.offline.errors import InputError, UnusableImageError
 from hand3r_ros.offline.inputs import Calibrations, Companions, InputImage, RgbImage
+from hand3r_ros.offline.recorded_detections import RecordedDetections
 from hand3r_ros.offline.serialization import type_store
 from hand3r_ros.offline.transforms import TransformHistory
 from hand3r_ros.online.results import HandDetection
+
+MOST_NOTES = 20
+"""Different texts that are told about a recording."""
 
 
 class BagInput:
     """One image topic of a recording, with what was recorded beside it."""
 
-    def __init__(self, path: Path, wanted: BagTopics, rectified: bool = False) -> None:
+    def __init__(self, path: Path, wanted: BagTopics, rectified: bool = False, sides: Sides = DEFAULT_SIDES) -> None:
         """Looks at the recording and chooses the topics.
 
         Raises:
             InputError: it cannot be read, or it is not clear which topic is meant; lists those there are.
 
         """
-        self._path, self._rectified = path, rectified
+        self._path, self._rectified, self._sides = path, rectified, sides
         with self._opened() as reader:
             self.topics = wanted.chosen({c.topic: c.msgtype for c in reader.connections if c.msgcount}, path)
             self._count = sum(c.msgcount for c in reader.connections if c.topic == self.topics.image)
@@ -82,7 +86,7 @@ class BagInput:
 
     def companions(self) -> Companions:
         """Reads calibration, detections and transforms at once: they are small."""
-        gathered = _Gathered(self._rectified)
+        gathered = _Gathered(self._rectified, self._sides)
         handlers: dict[str, Callable[[int, Any], None]] = {}
         if self.topics.camera_info:
             handlers[self.topics.camera_info] = gathered.on_camera_info
@@ -132,16 +136,19 @@ class BagInput:
 class _Gathered:
     """What is read beside the images."""
 
-    def __init__(self, rectified: bool) -> None:
-        self._rectified = rectified
+    def __init__(self, rectified: bool, sides: Sides) -> None:
+        self._rectified, self._sides = rectified, sides
         self._since: list[int] = []
         self._cameras: list[Any] = []
         self._detections: dict[int, tuple[HandDetection, ...]] = {}
+        self._unstamped: dict[int, tuple[HandDetection, ...]] = {}
         self._transforms = TransformHistory()
         self._notes: dict[str, int] = {}
 
     def note(self, text: str) -> None:
         """Say something once, with how often it happened."""
+        if text not in self._notes and len(self._notes) >= MOST_NOTES:
+            text = 'more of the kind'
         self._notes[text] = self._notes.get(text, 0) + 1
 
     def on_camera_info(self, log_ns: int, message: Any) -> None:
@@ -155,10 +162,12 @@ class _Gathered:
             self._cameras.append(calibration)
 
     def on_detections(self, log_ns: int, message: Any) -> None:
-        hands, problems = detections_from_message(message)
+        stamp_ns = checked_nanoseconds(message.header.stamp)
+        hands, problems = detections_from_message(message, self._sides)
         for problem in problems:
             self.note(f'detections: {problem}')
-        self._detections[checked_nanoseconds(message.header.stamp)] = hands
+        by_time, time_ns = (self._detections, stamp_ns) if stamp_ns else (self._unstamped, log_ns)
+        by_time[time_ns] = hands
 
     def on_transforms(self, log_ns: int, message: Any, static: bool) -> None:
         for item in message.transforms:
@@ -172,7 +181,7 @@ class _Gathered:
     def companions(self, has_detections: bool, has_transforms: bool) -> Companions:
         return Companions(
             Calibrations(tuple(self._since), tuple(self._cameras)),
-            self._detections if has_detections else None,
+            RecordedDetections(self._detections, self._unstamped) if has_detections else None,
             self._transforms if has_transforms else None,
             tuple(text if count == 1 else f'{text} ({count} times)' for text, count in self._notes.items()),
         )

@@ -14,6 +14,7 @@ from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages, messages_scene, topics
 from hand3r_ros.node.calibration import going_on_uncalibrated, size_problem
 from hand3r_ros.node.configuration import decoding_options
+from hand3r_ros.node.detections import boxes_in_image, why_unmatched
 from hand3r_ros.node.frames import camera_frame
 from hand3r_ros.node.image_correction import ImageCorrection, ImageCorrections
 from hand3r_ros.node.lens import Calibration
@@ -24,6 +25,7 @@ from hand3r_ros.node.topics import OutputTopic
 from hand3r_ros.offline.checkpoint import RunMemory
 from hand3r_ros.offline.errors import UnusableImageError
 from hand3r_ros.offline.inputs import Companions, InputImage, RgbImage
+from hand3r_ros.offline.recorded_detections import RecordedDetections
 from hand3r_ros.offline.tally import Tally
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.factory import load_hand_model
@@ -65,7 +67,7 @@ class FrameStepper:
         self._parameters = parameters
         self._namespace = f'/{node_name.strip("/")}'
         self._map_ns = round(map_seconds * NANOSECONDS)
-        self._stamp_ns = 0
+        self._stamp_ns, self._by_arrival = 0, False  # of the image at hand
         self._decoder = ImageDecoder(decoding_options(parameters))
         self._corrections = ImageCorrections(parameters.mirrored_image)
 
@@ -148,7 +150,7 @@ class FrameStepper:
         name, problem = camera_frame(image.frame_id, self._parameters.world_frame)
         if problem is not None:
             tally.warn(problem)
-        self._stamp_ns = admission.stamp_ns
+        self._stamp_ns, self._by_arrival = admission.stamp_ns, admission.by_arrival
         return replace(image, stamp_ns=admission.stamp_ns, frame_id=name)
 
     def _camera_frame(
@@ -158,7 +160,7 @@ class FrameStepper:
             image=correction.image(pixels),
             stamp_ns=image.stamp_ns,
             intrinsics=correction.intrinsics,
-            detections=correction.detections(self._detections(image, tally)),
+            detections=correction.detections(self._detections(image, pixels, tally)),
             T_world_camera=self._known_pose(image, tally),
         )
 
@@ -176,14 +178,23 @@ class FrameStepper:
             tally.warn(going_on_uncalibrated(problem, self._parameters.fallback_focal_px))
         return None if problem else calibration
 
-    def _detections(self, image: InputImage, tally: Tally) -> tuple[HandDetection, ...] | None:
+    def _detections(self, image: InputImage, pixels: RgbImage, tally: Tally) -> tuple[HandDetection, ...] | None:
         if self._parameters.detector == 'none':
             return ()
         if self._parameters.detector not in DETECTORS_WITH_TOPIC:
             return None
-        found = (self._companions.detections or {}).get(image.stamp_ns)
+        recorded = self._companions.detections or RecordedDetections()
+        if self._by_arrival:
+            found = recorded.recorded_after(image.log_ns, self._parameters.detections.wait)
+        else:
+            found = recorded.of_stamp(image.stamp_ns)
         if found is None:
-            tally.without_detections += 1
+            tally.miss_detections(why_unmatched(image.stamp_ns, recorded.nearest_stamp(image.stamp_ns)))
+            return None
+        smallest = self.reconstructor.config.detection.smallest_box
+        found, problems = boxes_in_image(found, pixels.shape[1], pixels.shape[0], smallest)
+        if problems:
+            tally.note_boxes(len(problems), problems[0])
         return found
 
     def _known_pose(self, image: InputImage, tally: Tally) -> Array | None:

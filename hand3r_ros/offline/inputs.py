@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node.lens import Calibration
+from hand3r_ros.offline.recorded_detections import RecordedDetections
 from hand3r_ros.offline.transforms import TransformHistory
-from hand3r_ros.online.results import HandDetection
 
 RgbImage = NDArray[np.uint8]
 
@@ -56,7 +56,7 @@ class Companions:
     """What came beside the images."""
 
     calibrations: Calibrations = field(default_factory=Calibrations)
-    detections: dict[int, tuple[HandDetection, ...]] | None = None  # by stamp of the image; None: there are none
+    detections: RecordedDetections | None = None  # None: there is no such topic
     transforms: TransformHistory | None = None
     notes: tuple[str, ...] = ()  # what a user should know about the input
 

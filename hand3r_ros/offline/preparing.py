@@ -12,6 +12,7 @@ from hand3r_ros import __version__
 from hand3r_ros.checkpoints.locations import find_weights_folder
 from hand3r_ros.media import IMAGE_SUFFIXES
 from hand3r_ros.node.configuration import reconstructor_config
+from hand3r_ros.node.detections import sides_of_classes
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.offline.asked_detector import AskedDetector
@@ -61,7 +62,8 @@ def open_input(settings: RunSettings, rectified: bool = False) -> Input:
     if not path.exists():
         raise InputError(f'{path} does not exist: give a video, an image, a folder of images or a recording')
     if is_bag(path):
-        return BagInput(path, settings.topics, rectified)
+        sides = sides_of_classes(node_parameters(settings.values).detections)
+        return BagInput(path, settings.topics, rectified, sides)
     options = MediaOptions(settings.fps, settings.camera_frame or FALLBACK_CAMERA_FRAME)
     if path.is_dir():
         return images_of_folder(path, options)

@@ -18,7 +18,9 @@ def summary(tally: Tally, out: Path, messages: int, notes: tuple[str, ...], topi
     ]
     lines += _skipped(tally)
     if tally.without_detections:
-        lines.append(f'{tally.without_detections} images had no message on the detections topic')
+        lines.append(f'{tally.without_detections} images had no hand boxes: {tally.why_without}')
+    if tally.bad_boxes:
+        lines.append(f'{tally.bad_boxes} hand boxes were left out, such as: {tally.bad_box}')
     lines += [f'note: {note}' for note in notes]
     lines += [f'note: {text}' + (f' ({n} times)' if n > 1 else '') for text, n in tally.warnings.items()]
     lines.append(f'{out}: {_size(out)}, {messages} messages ({topic_prefix}/hands, {topic_prefix}/map, /tf, ...)')

@@ -24,6 +24,9 @@ class Tally:
     skipped_list: list[str] = field(default_factory=list)
     warnings: dict[str, int] = field(default_factory=dict)
     without_detections: int = 0
+    why_without: str = ''  # of the first of them
+    bad_boxes: int = 0  # left out because no hand can be there
+    bad_box: str = ''  # the first of them
     last_error: str = ''
     finished: bool = False  # all images are done
 
@@ -37,6 +40,16 @@ class Tally:
     def warn(self, message: str) -> None:
         """Something that a user should know, once, however often it happens."""
         self.warnings[message] = self.warnings.get(message, 0) + 1
+
+    def miss_detections(self, why: str) -> None:
+        """One image for which the detections topic says nothing."""
+        self.without_detections += 1
+        self.why_without = self.why_without or why
+
+    def note_boxes(self, number: int, problem: str) -> None:
+        """Boxes of one image that were left out."""
+        self.bad_boxes += number
+        self.bad_box = self.bad_box or problem
 
     @property
     def skipped_images(self) -> int:

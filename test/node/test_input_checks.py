@@ -1,4 +1,4 @@
-"""Calibrations and detections that come in: what is taken, what is refused, and how it is counted."""
+"""Calibrations that come in: what is taken, what is refused, and how everything that is refused is counted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hand3r_ros.geometry import Intrinsics
-from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.node.accounting import Accounting
 from hand3r_ros.node.calibration import (
     CalibrationError,
@@ -19,7 +18,6 @@ from hand3r_ros.node.calibration import (
     calibration_from_camera_info,
     intrinsics_from_camera_info,
 )
-from hand3r_ros.node.detections import DetectionBuffer, detections_from_message
 from hand3r_ros.node.lens import Calibration, LensDistortion
 
 
@@ -280,65 +278,6 @@ def test_a_camera_that_says_it_is_uncalibrated_is_not_waited_for() -> None:
     assert calibration.wait_for(640, 480, timeout=60.0) is None
 
 
-def detection(side: str = 'left', size: tuple[float, float] = (20.0, 10.0), score: float = 0.9, identity: str = '7'):
-    hypotheses = [SimpleNamespace(hypothesis=SimpleNamespace(class_id=side, score=score))] if side else []
-    center = SimpleNamespace(position=SimpleNamespace(x=100.0, y=50.0), theta=0.0)
-    box = SimpleNamespace(center=center, size_x=size[0], size_y=size[1])
-    return SimpleNamespace(results=hypotheses, bbox=box, id=identity)
-
-
-def test_detections_become_boxes_with_side_score_and_id() -> None:
-    hands, problems = detections_from_message(
-        SimpleNamespace(detections=[detection(), detection('Right', identity='x')])
-    )
-    assert problems == []
-    np.testing.assert_allclose(hands[0].box, [90.0, 45.0, 110.0, 55.0])
-    assert [(hand.side, hand.score, hand.track_id) for hand in hands] == [
-        (HandSide.LEFT, 0.9, 7),
-        (HandSide.RIGHT, 0.9, -1),
-    ]
-
-
-def test_the_best_hypothesis_decides() -> None:
-    both = detection('left', score=0.4)
-    both.results.append(SimpleNamespace(hypothesis=SimpleNamespace(class_id='right', score=0.6)))
-    hands, _ = detections_from_message(SimpleNamespace(detections=[both]))
-    assert hands[0].side is HandSide.RIGHT and hands[0].score == 0.6
-
-
-@pytest.mark.parametrize(
-    'bad',
-    [
-        detection('foot'),
-        detection(''),
-        detection(size=(0.0, 5.0)),
-        detection(size=(np.nan, 5.0)),
-        detection(score=1.5),
-        detection(score=np.nan),
-    ],
-)
-def test_a_bad_detection_is_left_out_and_the_others_stay(bad: SimpleNamespace) -> None:
-    hands, problems = detections_from_message(SimpleNamespace(detections=[bad, detection()]))
-    assert len(hands) == 1 and len(problems) == 1
-    assert problems[0].startswith('detection 0:')
-
-
-def test_detections_are_found_by_the_stamp_of_their_image() -> None:
-    buffer = DetectionBuffer()
-    buffer.add(5, ())
-    assert buffer.wait_for(5, timeout=0.0) == ()
-    assert buffer.wait_for(6, timeout=0.0) is None
-    threading.Timer(0.05, buffer.add, [6, ()]).start()
-    assert buffer.wait_for(6, timeout=10.0) == ()
-
-
-def test_old_detections_are_forgotten() -> None:
-    buffer = DetectionBuffer(capacity=3)
-    for stamp in range(10):
-        buffer.add(stamp, ())
-    assert [buffer.wait_for(stamp, 0.0) for stamp in (6, 7, 8, 9)] == [None, (), (), ()]
-
-
 def test_every_rejection_is_counted_but_each_cause_is_logged_once_per_period() -> None:
     now, logged = [0.0], []
     accounting = Accounting(logged.append, period=5.0, clock=lambda: now[0])
@@ -361,3 +300,15 @@ def test_counts_begin_anew_after_clear() -> None:
     accounting.clear()
     counters = accounting.counters()
     assert (counters.received, counters.rejected, counters.last_error) == (0, 0, '')
+
+
+def test_what_goes_wrong_without_a_rejection_is_a_warning_for_a_while() -> None:
+    now = [0.0]
+    accounting = Accounting(lambda text: None, period=5.0, clock=lambda: now[0])
+    accounting.warn('/detections', 'no boxes', '3 ms off')
+    now[0] = 4.0
+    accounting.warn('/detections', 'no boxes', '4 ms off')
+    accounting.reject('/image', 'truncated', 'x')
+    assert accounting.counters().warnings == ('/detections: 4 ms off',)
+    now[0] = 9.5
+    assert accounting.counters().warnings == ()

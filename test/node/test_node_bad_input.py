@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from harness import (
     CAMERA,
     CAMERA_FRAME,
@@ -76,6 +76,12 @@ def input_diagnostics(node: RunningNode) -> dict[str, str]:
             if status.name.endswith('input'):
                 newest = {value.key: value.value for value in status.values}
     return newest
+
+
+def input_levels(node: RunningNode) -> list[tuple[bytes, str]]:
+    """Levels and summaries of the diagnostics about the input."""
+    messages_so_far = list(node.client.received['/diagnostics'])
+    return [(s.level, s.message) for message in messages_so_far for s in message.status if s.name.endswith('input')]
 
 
 def require_rejection(node: RunningNode, before: Hand3RStatus, topic: str, cause: str) -> None:
@@ -244,6 +250,43 @@ def test_detections_that_mean_nothing_are_left_out(node: RunningNode) -> None:
     status = node.client.message_at(STATUS, stamp)
     assert status.frames_rejected == before.frames_rejected + 1 and "'foot'" in status.last_error
     assert status.hands == 1
+
+
+@pytest.mark.parametrize(
+    ('box', 'cause'),
+    [
+        ((0.31, 0.33, 0.59, 0.7), 'in fractions of the image'),
+        ((100.0, 80.0, 101.0, 81.0), 'smaller than'),
+        ((1000.0, 80.0, 1100.0, 170.0), 'outside of the image of 320 x 240'),
+    ],
+)
+def test_boxes_in_which_no_hand_can_be_are_left_out_and_said(
+    node: RunningNode, box: tuple[float, float, float, float], cause: str
+) -> None:
+    before = newest_status(node)
+    status = node.client.message_at(STATUS, node.send(hands={'right': box, 'left_hand': HAND['right']}))
+    assert (status.hands, status.frames_rejected) == (1, before.frames_rejected + 1)
+    assert '/detections' in status.last_error and cause in status.last_error
+    node.client.wait(lambda: any('/detections: box [' in line for line in node.log()), 'a log line')
+
+
+def test_boxes_with_other_stamps_than_the_images_are_told_with_the_difference(node: RunningNode) -> None:
+    assert node.set_parameter('detections.wait', 0.05).successful
+    before = newest_status(node)
+    for _ in range(4):
+        stamp = node.next_stamp()
+        node.detections_publisher.publish(detections_message(stamp + 5_000_000, HAND))
+        node.image_publisher.publish(image_message(stamp, picture()))
+        status = node.client.message_at(STATUS, stamp)
+    assert status.hands == 0 and status.frames_rejected == before.frames_rejected
+    node.client.wait(lambda: any('the nearest are 5.000 ms later' in line for line in node.log()), 'a log line')
+    node.client.wait(
+        lambda: any(level == DiagnosticStatus.WARN and 'ms later' in text for level, text in input_levels(node)),
+        'a warning in the diagnostics',
+    )
+    assert node.set_parameter('detections.wait', 5.0).successful
+    assert node.client.message_at(STATUS, node.send(hands=HAND)).hands == 1
+    node.client.wait(lambda: 'ms later' not in input_levels(node)[-1][1], 'the diagnostics without it')
 
 
 @pytest.mark.parametrize(

@@ -338,6 +338,49 @@ def test_a_recording_without_stamps_is_served_by_the_times_of_recording(settings
     assert 'note: images carry no stamp (0)' in capsys.readouterr().out
     for log_ns, hands in read_bag(run.out)['/hand3r/hands']:
         assert hands.header.stamp.sec * 1_000_000_000 + hands.header.stamp.nanosec == log_ns
+        assert hands.hands  # boxes without stamp belong to the image that was recorded before them
+
+
+def boxes_changed(messages, change):
+    """The recording after ``change`` of each message with boxes."""
+    for topic, _, message in messages:
+        if topic == '/boxes':
+            change(message)
+    return messages
+
+
+def test_boxes_that_no_image_has_the_stamp_of_are_told_with_the_difference(settings, tmp_path, capsys, rendered):
+    def later(message):
+        message.header.stamp.nanosec += 5_000_000
+
+    run = settings(write_bag(tmp_path / 'bag', boxes_changed(recording(rendered[:2]), later)), detector=None)
+    assert run_offline(run) == 0
+    assert '2 images had no hand boxes: no boxes have the stamp of the image; the nearest are 5.000 ms later' in (
+        capsys.readouterr().out
+    )
+
+
+def test_boxes_in_fractions_of_the_image_are_told(settings, tmp_path, capsys, rendered):
+    def fractions(message):
+        for box in (detection.bbox for detection in message.detections):
+            box.center.position.x, box.center.position.y, box.size_x, box.size_y = 0.5, 0.5, 0.3, 0.3
+
+    run = settings(write_bag(tmp_path / 'bag', boxes_changed(recording(rendered[:2]), fractions)), detector=None)
+    assert run_offline(run) == 0
+    said = capsys.readouterr().out
+    assert 'hand boxes were left out, such as: box [0.35, 0.35, 0.65, 0.65]' in said and 'in fractions' in said
+
+
+def test_class_ids_of_another_detector_are_given_by_parameters(settings, tmp_path, rendered):
+    def numbered(message):
+        for detection in message.detections:
+            hypothesis = detection.results[0].hypothesis
+            hypothesis.class_id = {'left': '0', 'right': '1'}[hypothesis.class_id]
+
+    bag = write_bag(tmp_path / 'bag', boxes_changed(recording(rendered[:2]), numbered))
+    run = settings(bag, detector=None, detections__left=['0'], detections__right=['1'])
+    assert run_offline(run) == 0
+    assert all(hands.hands for _, hands in read_bag(run.out)['/hand3r/hands'])
 
 
 def test_frames_with_slashes_are_named_as_tf_names_them(settings, tmp_path, capsys, rendered):
