@@ -368,6 +368,7 @@ def test_images_without_stamps_are_served_by_their_arrival_and_it_is_said(weight
         node.create_camera()
         node.wait_for_state('active')
         client.wait(lambda: node.image_publisher.get_subscription_count(), 'the image subscription')
+        client.wait(lambda: client.received[STATUS], 'the first status')
         for number in range(1, 4):
             node.send(stamp_ns=0)
             client.wait(lambda expected=number: newest_status(node).frames_processed == expected, 'the result')
