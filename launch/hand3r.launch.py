@@ -27,9 +27,21 @@ TEXT_PARAMETERS = {
 }
 RELIABILITY = ('best_effort', 'reliable')
 SWITCH_PARAMETERS = {
+    'rectified': 'the image is rectified (true or false)',
+    'mirrored_image': 'the image is mirrored left to right, as a selfie view is (true or false)',
     'autostart': 'configure and activate without being asked (true or false)',
     'tf_hands': 'publish the wrists as TF (true or false)',
 }
+SHOWN_TOPICS = (
+    'map',
+    'points',
+    'markers',
+    'camera_pose',
+    'hands/left/wrist_pose',
+    'hands/right/wrist_pose',
+    'depth/image',
+)
+"""Of the node, in rviz/hand3r.rviz, which takes its name for hand3r."""
 TOPICS = {
     'image': 'topic of the camera image',
     'camera_info': 'topic of its calibration',
@@ -66,16 +78,28 @@ def generate_launch_description() -> LaunchDescription:
             ),
             OpaqueFunction(function=expand_home),
             OpaqueFunction(function=hand3r_node),
-            Node(
-                package='rviz2',
-                executable='rviz2',
-                namespace=LaunchConfiguration('namespace'),
-                arguments=['-d', LaunchConfiguration('rviz_config')],
-                parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
-                condition=IfCondition(LaunchConfiguration('rviz')),
-            ),
+            OpaqueFunction(function=rviz, condition=IfCondition(LaunchConfiguration('rviz'))),
         ]
     )
+
+
+def rviz(context: LaunchContext) -> list[Node]:
+    """RViz, with the topics of its configuration where image and node really are, and the world as fixed frame."""
+    given = context.launch_configurations
+    remappings = [('image', given['image'])]
+    if given['name'] != 'hand3r':
+        remappings += [(f'hand3r/{topic}', f'{given["name"]}/{topic}') for topic in SHOWN_TOPICS]
+    world = ['-f', given['world_frame']] if given['world_frame'] else []
+    return [
+        Node(
+            package='rviz2',
+            executable='rviz2',
+            namespace=given['namespace'],
+            arguments=['-d', given['rviz_config'], *world],
+            remappings=remappings,
+            parameters=[{'use_sim_time': switch('use_sim_time', given['use_sim_time'])}],
+        )
+    ]
 
 
 def expand_home(context: LaunchContext) -> None:

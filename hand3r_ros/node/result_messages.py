@@ -149,7 +149,8 @@ class ResultMessages:
             )
         if placed:
             array.markers.append(messages_markers.camera_marker(world, result.T_world_camera, result.intrinsics))
-            array.markers.append(messages_markers.path_marker(world, list(self._path)))
+            if len(self._path) > 1:  # RViz takes a line of one point for an error
+                array.markers.append(messages_markers.path_marker(world, list(self._path)))
         return array
 
     def _extend_path(self, position: np.ndarray) -> None:
