@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rosbags.interfaces import Connection, MessageDefinitionFormat
-from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -21,6 +19,7 @@ from hand3r_ros.node.image_decoding import ImageDecodingError, decode_message
 from hand3r_ros.node.messages import matrix_from_transform
 from hand3r_ros.node.names import frame_name, shortened
 from hand3r_ros.node.stamps import checked_nanoseconds
+from hand3r_ros.offline.bag_files import opened_recording
 from hand3r_ros.offline.bag_topics import BagTopics
 from hand3r_ros.offline.errors import InputError, UnusableImageError
 from hand3r_ros.offline.inputs import Calibrations, Companions, InputImage, RgbImage
@@ -44,8 +43,8 @@ class BagInput:
 
         """
         self._path, self._rectified, self._sides = path, rectified, sides
-        with self._opened() as reader:
-            self.topics = wanted.chosen({c.topic: c.msgtype for c in reader.connections if c.msgcount}, path)
+        with opened_recording(self._path) as reader:
+            self.topics = wanted.chosen({c.topic: _kind(c) for c in reader.connections if c.msgcount}, path)
             self._count = sum(c.msgcount for c in reader.connections if c.topic == self.topics.image)
 
     @property
@@ -101,25 +100,10 @@ class BagInput:
                 gathered.note(f'{connection.topic}: a message was skipped: {error}')
         return gathered.companions(bool(self.topics.detections), bool(self.topics.transforms))
 
-    @contextmanager
-    def _opened(self) -> Iterator[Reader]:
-        try:
-            reader = Reader(self._path)
-            reader.open()
-        except Exception as error:  # ReaderError, OSError, and whatever damaged files make of rosbags
-            raise InputError(
-                f'recording {self._path} cannot be read: {error} (one that was cut off needs "ros2 bag reindex", or '
-                '"mcap recover")'
-            ) from error
-        try:
-            yield reader
-        finally:
-            reader.close()
-
     def _messages(self, names: list[str]) -> Iterator[tuple[Connection, int, bytes, Typestore]]:
         if not names:
             return
-        with self._opened() as reader:
+        with opened_recording(self._path) as reader:
             chosen = [c for c in reader.connections if c.topic in names]
             types = {c.msgtype: _types_of(c) for c in chosen}
             messages = reader.messages(chosen)
@@ -187,9 +171,10 @@ class _Gathered:
         )
 
 
-def is_bag(path: Path) -> bool:
-    """True for a rosbag2 folder or one of its files."""
-    return (path / 'metadata.yaml').is_file() if path.is_dir() else path.suffix in ('.mcap', '.db3')
+def _kind(connection: Connection) -> str:
+    """The type of a topic; of messages that are not those of ROS 2, with their encoding: fits no type then."""
+    encoding = getattr(connection.ext, 'serialization_format', 'cdr')
+    return connection.msgtype if encoding == 'cdr' else f'{connection.msgtype}, {encoding}'
 
 
 def _types_of(connection: Connection) -> Typestore:

@@ -12,7 +12,7 @@ IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 DETECTIONS_TYPE = 'vision_msgs/msg/Detection2DArray'
 TRANSFORMS_TYPE = 'tf2_msgs/msg/TFMessage'
-_NO_COLOR_IMAGE = ('depth', 'disparity', 'mask', 'segmentation')
+_NO_COLOR_IMAGE = ('depth', 'disparity', 'mask', 'segmentation', 'infra', 'thermal', 'theora')
 """Image topics with these words in their names are not taken unless they are asked for."""
 
 

@@ -10,17 +10,13 @@ from typing import Any
 
 from hand3r_ros import __version__
 from hand3r_ros.checkpoints.locations import find_weights_folder
-from hand3r_ros.media import IMAGE_SUFFIXES
 from hand3r_ros.node.configuration import reconstructor_config
-from hand3r_ros.node.detections import sides_of_classes
-from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.offline.asked_detector import AskedDetector
-from hand3r_ros.offline.bag_input import BagInput, is_bag
 from hand3r_ros.offline.camera_file import read_camera_file
-from hand3r_ros.offline.errors import InputError, RunError
+from hand3r_ros.offline.errors import RunError
 from hand3r_ros.offline.inputs import Calibrations, Companions, Input
-from hand3r_ros.offline.media_input import ImagesInput, MediaOptions, VideoInput, images_of_folder
+from hand3r_ros.offline.opening import open_input
 from hand3r_ros.offline.settings import RunSettings, as_json, node_parameters
 from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.detection.given import GivenDetector
@@ -54,24 +50,6 @@ def prepare(settings: RunSettings) -> Prepared:
     if parameters.pose_source == 'tf' and companions.transforms is None:
         raise RunError("pose_source 'tf' needs a recording with /tf; use auto, network or geometric")
     return Prepared(source, companions, parameters, reconstructor_config(parameters))
-
-
-def open_input(settings: RunSettings, rectified: bool = False) -> Input:
-    """The input at a path, by what is there; raises InputError when it is nothing that can be read."""
-    path = settings.input.expanduser()
-    if not path.exists():
-        raise InputError(f'{path} does not exist: give a video, an image, a folder of images or a recording')
-    if is_bag(path):
-        sides = sides_of_classes(node_parameters(settings.values).detections)
-        return BagInput(path, settings.topics, rectified, sides)
-    options = MediaOptions(settings.fps, settings.camera_frame or FALLBACK_CAMERA_FRAME)
-    if path.is_dir():
-        return images_of_folder(path, options)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return ImagesInput([path], options)
-    if path.suffix == '.bag':
-        raise InputError(f'{path} is a ROS 1 recording: convert it with "rosbags-convert --src {path} --dst FOLDER"')
-    return VideoInput(path, options)
 
 
 def build(config: ReconstructorConfig) -> tuple[OnlineReconstructor, AskedDetector | None]:

@@ -21,7 +21,7 @@ from hand3r_ros.offline.camera_file import read_camera_file
 from hand3r_ros.offline.command import run_offline
 from hand3r_ros.offline.errors import RunError
 from hand3r_ros.offline.inputs import Selection
-from hand3r_ros.offline.preparing import open_input
+from hand3r_ros.offline.opening import open_input
 from hand3r_ros.offline.settings import RunSettings, parameter_values
 
 

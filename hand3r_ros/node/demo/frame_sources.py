@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from hand3r_ros.geometry import Intrinsics
 from hand3r_ros.imaging.decoder import DecodingOptions, ImageDecoder
 from hand3r_ros.imaging.limits import DEFAULT_MAX_PIXELS
-from hand3r_ros.media import IMAGE_SUFFIXES, MediaError, image_files, read_image
+from hand3r_ros.media import MediaError, image_folder, is_image, read_image
 from hand3r_ros.online.results import HandResult
 from hand3r_ros.video import Video
 
+RECORDINGS = ('.mcap', '.db3', '.bag')
 MOST_FAULTS = 20
 """Of a pass that are kept."""
 
@@ -109,11 +110,11 @@ class VideoSource:
 class ImageSource:
     """Image files, in the order given."""
 
-    def __init__(self, paths: list[Path], options: RealImages) -> None:
-        self._paths, self._options = paths, options
+    def __init__(self, paths: Sequence[Path], options: RealImages, notes: Sequence[str] = ()) -> None:
+        self._paths, self._options, self._notes = tuple(paths), options, tuple(notes)
         self.fps = options.fps or 5.0
         self._decoder = ImageDecoder(DecodingOptions(options.max_pixels))
-        self.faults: tuple[str, ...] = ()
+        self.faults = self._notes
         if not any(_is_image(path, self._decoder) for path in paths):
             read_image(paths[0], self._decoder)  # says what is wrong with it
 
@@ -126,13 +127,12 @@ class ImageSource:
     def frames(self) -> Iterator[SourceFrame]:
         """One after the other; one image alone is repeated as often as the options say."""
         paths = self._paths * max(self._options.frames, 1) if len(self._paths) == 1 else self._paths
-        faults = []
+        self.faults = self._notes
         for path in paths[: self._options.frames or None]:
             try:
                 pixels = read_image(path, self._decoder)
             except MediaError as error:
-                faults.append(f'{error}: left out')
-                self.faults = tuple(faults[:MOST_FAULTS])
+                self.faults = (*self.faults, f'{error}: left out')[:MOST_FAULTS]
                 continue
             yield _source_frame(pixels, self._options)
 
@@ -145,10 +145,13 @@ def open_images(path: Path, options: RealImages) -> VideoSource | ImageSource:
     """
     path = path.expanduser()
     if path.is_dir():
-        return ImageSource(image_files(path), options)
+        folder = image_folder(path)
+        return ImageSource(folder.images, options, folder.notes)
     if not path.is_file():
         raise SourceError(f'{path} does not exist: give a video, an image or a folder of images')
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.suffix.lower() in RECORDINGS:
+        raise SourceError(f'{path} is a recording: play it with `ros2 bag play`, or give it to `hand3r run`')
+    if is_image(path):
         return ImageSource([path], options)
     return VideoSource(path, options)
 

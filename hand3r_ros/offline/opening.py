@@ -1,0 +1,40 @@
+"""Which input lies at a path: a recording, a video, a folder of images or an image; else what it is instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hand3r_ros.media import IMAGE_SUFFIXES, MediaError, is_image
+from hand3r_ros.node.detections import sides_of_classes
+from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
+from hand3r_ros.offline.bag_files import METADATA, recording_at
+from hand3r_ros.offline.bag_input import BagInput
+from hand3r_ros.offline.errors import InputError
+from hand3r_ros.offline.inputs import Input
+from hand3r_ros.offline.media_input import ImagesInput, MediaOptions, VideoInput, images_of_folder
+from hand3r_ros.offline.settings import RunSettings, node_parameters
+
+
+def open_input(settings: RunSettings, rectified: bool = False) -> Input:
+    """The input at a path, by what is there; raises InputError when it is nothing that can be read."""
+    path = settings.input.expanduser()
+    if not path.exists():
+        raise InputError(f'{path} does not exist: give a video, an image, a folder of images or a recording')
+    options = MediaOptions(settings.fps, settings.camera_frame or FALLBACK_CAMERA_FRAME)
+    if not _is_folder_of_images(path):
+        recording = recording_at(path)
+        if recording is not None:
+            sides = sides_of_classes(node_parameters(settings.values).detections)
+            return BagInput(recording, settings.topics, rectified, sides)
+    if path.is_dir():
+        return images_of_folder(path, options)
+    try:
+        return ImagesInput([path], options) if is_image(path) else VideoInput(path, options)
+    except MediaError as error:
+        raise InputError(str(error)) from error
+
+
+def _is_folder_of_images(path: Path) -> bool:
+    if not path.is_dir() or (path / METADATA).is_file():
+        return False
+    return any(file.suffix.lower() in IMAGE_SUFFIXES and file.name[0] != '.' for file in path.iterdir())
