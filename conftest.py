@@ -14,4 +14,4 @@ def _launch_testing_is_embedded() -> bool:
 
 pytest_plugins = ['launch_testing.pytest_plugin'] if _launch_testing_is_embedded() else []
 # On a ROS 2 installation nothing of embedded_ros is used, and most of its tests could not even be imported.
-collect_ignore = [] if _launch_testing_is_embedded() else ['embedded_ros']
+collect_ignore_glob = [] if _launch_testing_is_embedded() else ['embedded_ros/*']

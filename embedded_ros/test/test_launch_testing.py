@@ -64,7 +64,7 @@ def test_pytest_passes_when_all_tests_pass(write_file, mark):
         """
 class TestUp(unittest.TestCase):
     def test_up(self, proc_output, launch_service):
-        proc_output.assertWaitFor('up', timeout=20)
+        proc_output.assertWaitFor('up', timeout=20, stream='stdout')
 
 @launch_testing.post_shutdown_test()
 class TestDown(unittest.TestCase):
@@ -86,6 +86,11 @@ class TestDown(unittest.TestCase):
             '    def test_it(self, proc_output): proc_output.assertWaitFor("down", timeout=0.5)\n',
             SLEEP,
             "'down' not written within 0.5 s",
+        ),
+        (
+            '    def test_it(self, proc_output): proc_output.assertWaitFor("up", timeout=0.5)\n',
+            SLEEP,
+            "'up' not written within 0.5 s",
         ),
         (
             '    def test_it(self, proc_info, child): proc_info.assertWaitForShutdown(child, timeout=0.5)\n',

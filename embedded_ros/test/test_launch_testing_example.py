@@ -29,7 +29,7 @@ class TestWhileRunning(unittest.TestCase):
 
     def test_greets_and_ends(self, proc_info, proc_output, greeter):
         proc_info.assertWaitForStartup('greeter', timeout=10)
-        proc_output.assertWaitFor(self.expected, process=greeter, timeout=10)
+        proc_output.assertWaitFor(self.expected, process=greeter, timeout=10, stream='stdout')
         proc_info.assertWaitForShutdown(greeter, timeout=10)
 
 

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ros_domain import private_domain
 from rosbags.highlevel import AnyReader
 from untrained import save_untrained_network
 
@@ -75,7 +76,7 @@ def test_control_c_ends_the_demo_in_order(tmp_path: Path) -> None:
     arguments = ['--seconds', '120', 'fps:=4', 'width:=320', 'height:=240', 'scene_hands:=right']
     weights = save_untrained_network(tmp_path / 'weights')
     command = [str(ROOT / 'scripts' / 'demo'), *arguments, f'output_dir:={output}', f'weights_dir:={weights}']
-    environment = {**os.environ, 'ROS_DOMAIN_ID': str(1 + os.getpid() * 7 % 100), 'OMP_NUM_THREADS': '1'}
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(private_domain()), 'OMP_NUM_THREADS': '1'}
     demo = Terminal(command, environment)
     demo.read_until(PROGRESS)
     demo.press_control_c()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import threading
 import time
@@ -25,6 +24,7 @@ from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from ros_domain import private_domain
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import PointCloud2
 from tf2_msgs.msg import TFMessage
@@ -35,7 +35,7 @@ from hand3r_ros.geometry import invert_transform, matrix_from_quaternion, projec
 from hand3r_ros.node import messages, messages_hands
 
 ROOT = Path(__file__).parents[2]
-DOMAIN = 1 + (os.getpid() * 13 + 5) % 100  # private: other tests run demos, too
+DOMAIN = private_domain()
 FRAMES, RATE = 8, 1.0
 PATIENCE = 200.0
 TOPICS = {
@@ -114,7 +114,7 @@ class TestDemo(unittest.TestCase):
     def setUpClass(cls, proc_output: Any) -> None:
         listener = Listener()
         try:
-            proc_output.assertWaitFor('---------------------', timeout=PATIENCE)
+            proc_output.assertWaitFor('---------------------', timeout=PATIENCE, stream='stdout')
             time.sleep(0.5)
         finally:
             listener.close()

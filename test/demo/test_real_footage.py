@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import cv2
+from ros_domain import private_domain
 from rosbags.highlevel import AnyReader
 
 LAUNCH = """
@@ -38,7 +39,7 @@ def test_a_real_video_gives_messages_a_recording_and_a_picture(
         'seconds': IMAGES / RATE,
     }
     words = [f'{name}:={value}' for name, value in arguments.items()]
-    environment = {**os.environ, 'ROS_DOMAIN_ID': str(1 + (os.getpid() * 11 + 3) % 100), 'OMP_NUM_THREADS': '1'}
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(private_domain()), 'OMP_NUM_THREADS': '1'}
     ended = subprocess.run(
         [sys.executable, '-c', LAUNCH, str(ROOT / 'launch' / 'demo.launch.py'), *words],
         env=environment,

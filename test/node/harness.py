@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import subprocess
@@ -26,6 +25,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from ros_domain import private_domain, release_domain
 from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
@@ -38,12 +38,6 @@ CAMERA = Intrinsics(300.0, 300.0, 159.5, 119.5, 320, 240)
 CAMERA_FRAME = 'test_camera_optical'
 RELIABLE_IMAGES = {'qos_overrides./image.subscription.reliability': 'reliable'}
 """Parameters for tests that count on every image."""
-_numbers = itertools.count()
-
-
-def private_domain() -> int:
-    """A ROS_DOMAIN_ID that no other test process uses at the same time (below 101: free ports on Linux)."""
-    return 1 + (os.getpid() * 7 + next(_numbers)) % 100
 
 
 def picture(number: int = 0, width: int = 320, height: int = 240) -> np.ndarray:
@@ -171,7 +165,7 @@ class RunningNode:
     def __init__(
         self, parameters: dict[str, Any], environment: dict[str, str] | None = None, preparation: str = ''
     ) -> None:
-        domain = private_domain()
+        self._domain = domain = private_domain()
         self.context = rclpy.Context()
         rclpy.init(args=[], context=self.context, domain_id=domain)
         self.client = Client(self.context)
@@ -195,6 +189,7 @@ class RunningNode:
             code = self.process.wait()
         self.client.close()
         rclpy.shutdown(context=self.context)
+        release_domain(self._domain)
         return code
 
     # Life cycle and parameters

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import rclpy
 from geometry_msgs.msg import PoseStamped
-from harness import Client, private_domain, stamp_of
+from harness import Client, stamp_of
+from ros_domain import private_domain, release_domain
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import UInt32
 from vision_msgs.msg import Detection2DArray
@@ -71,6 +72,7 @@ def play() -> Iterator[Callable[[dict[str, Any]], tuple[dict[str, list[Any]], in
 
     yield run
     rclpy.shutdown(context=context)
+    release_domain(domain)
 
 
 @pytest.fixture(scope='module')
@@ -99,7 +101,7 @@ def test_every_topic_brings_every_frame_with_the_same_stamp(scene: dict[str, lis
 def test_images_and_calibration_are_those_of_the_scene(scene: dict[str, list[Any]], truth: Sequence) -> None:
     for index in range(FRAMES):
         rendered = truth.frame(index)
-        assert np.array_equal(decode_image(scene['image'][index]), rendered.image)
+        assert_rendered_alike(decode_image(scene['image'][index]), rendered.image, 2)
         assert intrinsics_from_camera_info(scene['camera_info'][index], rectified=False) == rendered.intrinsics
         pose = messages.matrix_from_pose(scene['ground_truth/camera_pose'][index].pose)
         np.testing.assert_allclose(pose, rendered.T_world_camera, atol=1e-6)
@@ -107,12 +109,18 @@ def test_images_and_calibration_are_those_of_the_scene(scene: dict[str, list[Any
         assert np.abs(compressed - rendered.image).mean() < 6.0
 
 
+def assert_rendered_alike(found: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
+    """Two processes may round differently, so a pixel on an edge may show what is before or behind it."""
+    assert found.shape == expected.shape
+    assert np.mean(np.abs(found.astype(float) - expected) > tolerance) < 0.002
+
+
 def test_true_depth_marks_pixels_that_see_nothing(scene: dict[str, list[Any]], truth: Sequence) -> None:
     message = scene['ground_truth/depth'][1]
     depth = np.frombuffer(message.data, '<f4').reshape(message.height, message.width)
     expected = truth.frame(1).depth
-    np.testing.assert_array_equal(np.isnan(depth), expected <= 0.0)
-    np.testing.assert_array_equal(np.nan_to_num(depth), expected)
+    assert_rendered_alike(np.isnan(depth), expected <= 0.0, 0.5)
+    assert_rendered_alike(np.nan_to_num(depth), expected, 1e-4)
 
 
 def test_boxes_hold_the_keypoints_of_the_true_hands(scene: dict[str, list[Any]]) -> None:

@@ -114,6 +114,14 @@ def test_messages_of_real_ros_are_serialized_too():
 
 WITHOUT_ROS = """
 import sys
+from importlib.machinery import PathFinder
+installed = PathFinder.find_spec
+ros = ('rclpy', 'tf2_ros', 'cyclonedds')
+def without_ros(name, path=None, target=None):
+    package = name.split('.')[0]
+    hidden = package in ros or package.endswith(('_msgs', '_srvs', '_interfaces'))
+    return None if hidden else installed(name, path, target)
+PathFinder.find_spec = without_ros
 sys.meta_path[:] = [f for f in sys.meta_path if 'embedded_ros' not in type(f).__module__]
 for name in [n for n in sys.modules if n.split('.')[0] in ('embedded_ros', 'hand3r_msgs')]:
     del sys.modules[name]

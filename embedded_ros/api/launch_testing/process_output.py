@@ -71,9 +71,12 @@ class ActiveIoHandler(IoHandler):
         timeout: float = DEFAULT_TIMEOUT_S,
         strict_proc_matching: bool = True,
         strip_ansi_escape_sequences: bool = True,
-        stream: str | None = None,
+        stream: str = 'stderr',
     ) -> bool:
-        """Wait for output; return whether it came within `timeout` seconds."""
+        """Wait for output; return whether it came within `timeout` seconds.
+
+        As in ROS 2 only what goes to standard error is looked at, unless `stream` says 'stdout'.
+        """
 
         def found() -> bool:
             text = self.text(process, stream)
@@ -99,7 +102,7 @@ class ActiveIoHandler(IoHandler):
             AssertionError: when it did not come within `timeout` seconds.
         """
         if not self.waitFor(expected_output, process, cmd_args, timeout=timeout, **options):
-            written = self.text(process, options.get('stream'))[-2000:]
+            written = self.text(process, options.get('stream', 'stderr'))[-2000:]
             raise AssertionError(f'{expected_output!r} not written within {timeout} s; last output:\n{written}')
 
 
