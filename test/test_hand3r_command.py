@@ -65,3 +65,13 @@ def test_paths_that_cannot_be_meant_are_refused(path, capsys):
         parse(['run', 'a.mp4', f'--out={path}'])
     said = capsys.readouterr().err
     assert 'argument --out' in said and ('no user' in said or 'empty' in said)
+
+
+@pytest.mark.parametrize(
+    'option',
+    ['--fps=nan', '--fps=-1', '--start=nan', '--end=inf', '--map-every=-1', '--checkpoint-every=x', '--focal=0'],
+)
+def test_numbers_that_cannot_be_meant_are_refused(option, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        parse(['run', 'a.mp4', '--out=o.mcap', option])
+    assert f'argument {option.split("=")[0]}' in capsys.readouterr().err

@@ -6,8 +6,9 @@ import argparse
 import os
 import sys
 
-from hand3r_ros.commands.base import Verbs, path_argument
+from hand3r_ros.commands.base import Verbs, number_argument, path_argument
 
+LONGEST_SECONDS = 1e9
 PARAMETER_OPTIONS = {
     'preset': 'size of the network: tiny or full',
     'weights_dir': 'folder with the weights; default: $HAND3R_WEIGHTS, else those that came with the package',
@@ -51,28 +52,46 @@ def add_parser(verbs: Verbs) -> None:
         '--save-state', type=path_argument, metavar='FILE', help='write the session at the end, as ~/save_state'
     )
     output.add_argument(
-        '--map-every', type=float, default=5.0, metavar='S', help='seconds of the input between maps; 0: only the last'
+        '--map-every',
+        type=number_argument(0.0, LONGEST_SECONDS),
+        default=5.0,
+        metavar='S',
+        help='seconds of the input between maps; 0: only the last',
     )
     output.add_argument(
-        '--checkpoint-every', type=float, default=30.0, metavar='S', help='seconds of work that a kill can cost'
+        '--checkpoint-every',
+        type=number_argument(0.0, LONGEST_SECONDS),
+        default=30.0,
+        metavar='S',
+        help='seconds of work that a kill can cost',
     )
     parser.set_defaults(run=run)
 
 
 def _add_input_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('input')
-    group.add_argument('--start', type=float, default=0.0, metavar='S', help='begin this long after the first image')
-    group.add_argument('--end', type=float, metavar='S', help='end this long after the first image')
+    group.add_argument(
+        '--start',
+        type=number_argument(0.0, LONGEST_SECONDS),
+        default=0.0,
+        metavar='S',
+        help='begin this long after the first image',
+    )
+    group.add_argument(
+        '--end', type=number_argument(0.0, LONGEST_SECONDS), metavar='S', help='end this long after the first image'
+    )
     group.add_argument('--stride', type=int, default=1, metavar='N', help='take every n-th image')
     group.add_argument(
         '--fps',
-        type=float,
+        type=number_argument(0.0, 1000.0),
         default=0.0,
         help="rate of a video or of images; default: the video's own times, nanoseconds or seconds in the names of "
         'images, else 5',
     )
     group.add_argument('--calibration', type=path_argument, metavar='YAML', help='camera_info file of ROS')
-    group.add_argument('--focal', type=float, metavar='PX', help='focal length of a camera without calibration')
+    group.add_argument(
+        '--focal', type=number_argument(1.0, 1e5), metavar='PX', help='focal length of a camera without calibration'
+    )
     group.add_argument('--camera-frame', default='', help='frame of a camera that names none')
     group.add_argument('--topic', default='', help='image topic of a recording, raw or compressed')
     group.add_argument('--camera-info-topic', default='', help='default: the one beside the image topic')
@@ -108,12 +127,9 @@ def run(options: argparse.Namespace) -> None:
     require_message_classes()  # before anything is imported that builds messages
     from hand3r_ros.offline.bag_topics import BagTopics
     from hand3r_ros.offline.command import run_offline
-    from hand3r_ros.offline.errors import RunError
     from hand3r_ros.offline.inputs import Selection
     from hand3r_ros.offline.settings import RunSettings, parameter_values
 
-    if options.fps < 0.0:
-        raise RunError(f'--fps must not be negative, got {options.fps:g}')
     given = {name: getattr(options, f'parameter_{name}') for name in PARAMETER_OPTIONS}
     assignments = [f'{name}:={value}' for name, value in given.items() if value is not None]
     if options.state is not None:

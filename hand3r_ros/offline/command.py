@@ -14,7 +14,8 @@ from hand3r_ros.offline.errors import RunError
 from hand3r_ros.offline.frame_step import FrameStepper, Step
 from hand3r_ros.offline.inputs import InputImage
 from hand3r_ros.offline.live_view import LiveView
-from hand3r_ros.offline.parts import SINGLE_FILE, disk_errors
+from hand3r_ros.offline.output_checks import check_outputs
+from hand3r_ros.offline.parts import disk_errors
 from hand3r_ros.offline.picture import RunPicture
 from hand3r_ros.offline.preparing import Prepared, build, identity, prepare
 from hand3r_ros.offline.report import summary
@@ -27,12 +28,10 @@ from hand3r_ros.online.detection.base import DetectorUnavailableError
 from hand3r_ros.online.factory import load_hand_model
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 
-OTHER_BAGS = ('.db3', '.bag', '.yaml')
-
 
 def run_offline(settings: RunSettings) -> int:
     """Runs to the end; gives the exit code. Raises RunError and what building the reconstruction raises."""
-    _check_out(settings)
+    check_outputs(settings)
     prepared = prepare(settings)
     print(prepared.source.description, flush=True)
     work = WorkFolder(settings.out)
@@ -162,20 +161,3 @@ def _wait_for_interrupt() -> None:
         threading.Event().wait()
     except KeyboardInterrupt:
         print()
-
-
-def _check_out(settings: RunSettings) -> None:
-    out = settings.out
-    if out.suffix in OTHER_BAGS:
-        raise RunError(f'--out {out}: results are MCAP; give FILE{SINGLE_FILE}, or a name without suffix for a folder')
-    if _same(out, settings.input):
-        raise RunError(f'--out {out} is the input')
-    # An unfinished run was begun with the permission to replace what is there.
-    if out.exists() and not settings.overwrite and not WorkFolder(out).holds_a_run:
-        raise RunError(f'--out {out} exists already; give another name, or --overwrite to replace it')
-    if out.is_dir() and any(out.iterdir()) and not (out / 'metadata.yaml').is_file():
-        raise RunError(f'--out {out} is a folder with other things in it, which is never replaced')
-
-
-def _same(first: Path, second: Path) -> bool:
-    return first.expanduser().resolve() == second.expanduser().resolve()

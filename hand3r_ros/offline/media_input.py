@@ -212,4 +212,4 @@ def _read(path: Path, decoder: ImageDecoder | None = None) -> RgbImage:
     try:
         return np.asarray(cv2.cvtColor(read_image(path, decoder), cv2.COLOR_BGR2RGB), np.uint8)
     except MediaError as error:
-        raise UnusableImageError(str(error)) from error
+        raise UnusableImageError(str(error).removeprefix(str(path)).lstrip(': ')) from error

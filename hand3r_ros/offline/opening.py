@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from hand3r_ros.media import IMAGE_SUFFIXES, MediaError, is_image
@@ -14,24 +15,50 @@ from hand3r_ros.offline.inputs import Input
 from hand3r_ros.offline.media_input import ImagesInput, MediaOptions, VideoInput, images_of_folder
 from hand3r_ros.offline.settings import RunSettings, node_parameters
 
+_TOPIC_OPTIONS = ('--topic', '--camera-info-topic', '--detections-topic')
+
 
 def open_input(settings: RunSettings, rectified: bool = False) -> Input:
     """The input at a path, by what is there; raises InputError when it is nothing that can be read."""
     path = settings.input.expanduser()
     if not path.exists():
-        raise InputError(f'{path} does not exist: give a video, an image, a folder of images or a recording')
+        raise InputError(f'{path} {_absent(path)}')
+    if not path.is_dir() and not path.is_file():
+        raise InputError(f'{path} is no file: live cameras and streams are for the node, not for `hand3r run`')
     options = MediaOptions(settings.fps, settings.camera_frame or FALLBACK_CAMERA_FRAME)
     if not _is_folder_of_images(path):
         recording = recording_at(path)
         if recording is not None:
             sides = sides_of_classes(node_parameters(settings.values).detections)
+            _refuse(settings.fps > 0.0, '--fps', 'videos and images', recording, 'a recording with stamps of its own')
             return BagInput(recording, settings.topics, rectified, sides)
+    for option, topic in zip(_TOPIC_OPTIONS, _topics_given(settings), strict=True):
+        _refuse(bool(topic), option, 'recordings', path, 'none')
     if path.is_dir():
         return images_of_folder(path, options)
     try:
         return ImagesInput([path], options) if is_image(path) else VideoInput(path, options)
     except MediaError as error:
         raise InputError(str(error)) from error
+
+
+def _absent(path: Path) -> str:
+    """Why nothing is at a path, in the cases that are known."""
+    if re.fullmatch(r'[a-z]{3,5}:', path.parts[0] if path.parts else ''):
+        return 'is an address: download the file first; live streams are for the node'
+    if re.search(r'[*?\[]|%0?\d*d', path.name):
+        return f'does not exist; patterns are not taken: give the folder {path.parent}'
+    return 'does not exist: give a video, an image, a folder of images or a recording'
+
+
+def _topics_given(settings: RunSettings) -> tuple[str, str, str]:
+    return settings.topics.image, settings.topics.camera_info, settings.topics.detections
+
+
+def _refuse(given: bool, option: str, use: str, path: Path, what: str) -> None:
+    """An option that would have no effect is a mistake of somebody who expects one."""
+    if given:
+        raise InputError(f'{option} is for {use}; {path} is {what}')
 
 
 def _is_folder_of_images(path: Path) -> bool:

@@ -24,6 +24,8 @@ from hand3r_ros.online.state_file import StateFileError
 TF_DEPTH = 100
 """Depth of the queue of /tf, as tf2_ros has it."""
 
+NOTHING_SELECTED = '--start and --end leave no image of the input'
+
 Listener = Callable[[InputImage, Step | None, Tally], object]
 """Is told about every image after it was processed; the step is None for a skipped one."""
 
@@ -143,7 +145,7 @@ class OfflineRun:
             seen = self.tally.next_image
             reasons = '; '.join(self.tally.skipped_list[:3])
             self._work.remove()
-            raise RunError(f'none of {seen} images could be used: {reasons}' if seen else 'no image was selected')
+            raise RunError(f'none of {seen} images could be used: {reasons}' if seen else NOTHING_SELECTED)
         part = self._open_part(self.tally.next_image)
         if self._stepper.publishes_map and not self._stepper.has_map_of(self._memory.last_log_ns):
             final_map = self._stepper.map_message(self._memory.last_stamp_ns)

@@ -17,6 +17,9 @@ from hand3r_ros.offline.bag_topics import BagTopics
 from hand3r_ros.offline.errors import RunError
 from hand3r_ros.offline.inputs import Selection
 
+SLOWEST_RATE = 1e-3
+"""Hz, that a user may give."""
+
 
 @dataclass(frozen=True)
 class RunSettings:
@@ -37,6 +40,10 @@ class RunSettings:
     view: bool = False
     picture: Path | None = None
     save_state: Path | None = None  # where the session at the end is written, for a node to go on from
+
+    def __post_init__(self) -> None:
+        if self.fps and not SLOWEST_RATE <= self.fps <= 1000.0:
+            raise RunError(f'--fps must be {SLOWEST_RATE:g} to 1000 images per second, got {self.fps:g}')
 
 
 def parameter_values(assignments: Sequence[str]) -> dict[str, Any]:

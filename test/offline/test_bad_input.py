@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -136,6 +138,68 @@ def test_existing_results_are_only_replaced_on_demand(settings, images):
     assert run.out.read_text() == 'precious'
     assert run_offline(dataclasses.replace(run, overwrite=True)) == 0
     assert '/hand3r/hands' in read_bag(run.out)
+
+
+def test_a_file_that_is_no_result_is_never_replaced(settings, images, tmp_path):
+    (tmp_path / 'thesis').write_text('precious')
+    with pytest.raises(RunError, match='is a file that is no result of a run, which is never replaced'):
+        run_offline(settings(images, out=tmp_path / 'thesis', overwrite=True))
+    assert (tmp_path / 'thesis').read_text() == 'precious'
+
+
+@pytest.mark.parametrize('name', ['out.mp4', 'out.MCAP', 'out.txt', 'out.db3', 'out.png'])
+def test_names_that_promise_another_kind_of_result_are_refused(settings, images, tmp_path, name):
+    with pytest.raises(RunError, match=r'results are MCAP; give FILE\.mcap'):
+        run_offline(settings(images, out=tmp_path / name))
+
+
+def test_what_cannot_be_written_at_the_end_is_said_before_the_run(settings, images, tmp_path):
+    (tmp_path / 'file').write_text('')
+    for name in ('picture.gif.txt', 'picture', 'picture.mp4'):
+        with pytest.raises(RunError, match=r'--picture .*: give a file that ends in \.png or \.jpg'):
+            run_offline(settings(images, picture=tmp_path / name))
+    with pytest.raises(RunError, match=r'--picture .*p\.png cannot be written: .*file is no folder'):
+        run_offline(settings(images, picture=tmp_path / 'file' / 'new' / 'p.png'))
+    with pytest.raises(RunError, match=r'--save-state .* is a folder: name a file in it'):
+        run_offline(settings(images, save_state=tmp_path))
+    for name in ('', 'a b', '1a', 'a//b'):
+        with pytest.raises(RunError, match='is no name of a node'):
+            run_offline(settings(images, node_name=name))
+    assert not list(tmp_path.glob('out*'))
+
+
+def test_options_that_would_have_no_effect_are_refused(tmp_path, rendered):
+    bag = write_bag(tmp_path / 'bag', recording(rendered[:1]))
+    with pytest.raises(RunError, match=r'--fps is for videos and images; .*bag is a recording with stamps of its own'):
+        opened(bag, tmp_path, fps=5.0)
+    video = write_video(tmp_path / 'clip.mp4', frames=2)
+    with pytest.raises(RunError, match=r'--topic is for recordings; .*clip\.mp4 is none'):
+        opened(video, tmp_path, topics=BagTopics('/image'))
+
+
+@pytest.mark.parametrize(
+    ('path', 'said'),
+    [
+        ('http://host/clip.mp4', 'is an address: download the file first'),
+        ('images/*.png', 'patterns are not taken: give the folder images'),
+        ('images/frame_%04d.png', 'patterns are not taken: give the folder images'),
+        ('/dev/null', 'is no file: live cameras and streams are for the node'),
+    ],
+)
+def test_what_is_no_file_is_told_what_to_do(path, said, tmp_path):
+    with pytest.raises(RunError, match=said):
+        opened(Path(path), tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / 'clip.mp4')
+    with pytest.raises(RunError, match='is no file'):
+        opened(tmp_path / 'clip.mp4', tmp_path)
+
+
+def test_a_selection_that_leaves_nothing_is_named(settings, images):
+    with pytest.raises(RunError, match='--start and --end leave no image of the input'):
+        run_offline(settings(images, Selection(start=1000.0)))
 
 
 def test_a_folder_with_other_things_is_never_replaced(settings, images, tmp_path):
