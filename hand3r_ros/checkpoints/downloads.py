@@ -35,6 +35,7 @@ Report = Callable[[str], None]
 
 MAX_FILES: Final = 20_000
 MAX_MANO_BYTES: Final = 64 * 2**20  # MANO_RIGHT.pkl has about 4 MB
+WORTH_SAYING: Final = 100 * 2**20
 FAMILY_OF: Final = {'HaMeR': 'hamer', 'CUT3R with DPT heads': 'cut3r'}
 _MANO_ARRAYS = (b'v_template', b'hands_components')
 _PICKLE_STARTS = (b'\x80', b'(', b'c', b'}', b']')
@@ -74,12 +75,18 @@ class Downloads:
 
         Raises:
             CheckpointError: one of them is not there; the message says what is there instead, and where it comes from.
+            CheckpointError, HandModelFileError: a file that is given is damaged or of another kind.
             OSError: a place cannot be read, or there is no space for a copy.
 
         """
         found: dict[str, StoredFile] = {}
         for kind, place in given.items():
-            found |= self._search(place, (kind,), (kind,)) if _holds_others(place) else {kind: StoredFile(place)}
+            if not _holds_others(place):
+                found[kind] = StoredFile(place)
+                _require_whole(kind, found[kind])  # before archives are searched, which takes minutes
+        for kind, place in given.items():
+            if kind not in found:
+                found |= self._search(place, (kind,), (kind,))
         rest = [kind for kind in SOURCES if kind not in given]
         if folder is not None and rest:
             found |= self._search(folder, rest, [kind for kind in rest if kind in needed])
@@ -127,7 +134,7 @@ class Downloads:
 
     def _look_into(self, path: Path, wanted: Collection[str], found: dict[str, StoredFile], remarks: list[str]) -> None:
         """Takes what is wanted and fits out of an archive."""
-        self._report(f'looking into {path} ({path.stat().st_size / 1e9:.1f} GB)')
+        self._report(f'looking into {path} ({_size_text(path.stat().st_size)})')
         try:
             for member in members(path):
                 seen = recognise(member)
@@ -153,7 +160,8 @@ class Downloads:
         require_space(self._scratch, member.size, f'the copy of {member.name}')
         target = self._scratch / f'.{Path(member.name).name}.{os.getpid()}.tmp'
         self._stack.callback(target.unlink, missing_ok=True)
-        self._report(f'copying {member.name} out of it ({member.size / 1e9:.1f} GB)')
+        if member.size >= WORTH_SAYING:
+            self._report(f'copying {member.name} out of it ({_size_text(member.size)})')
         return member.copy(target)
 
 
@@ -180,7 +188,7 @@ def _recognise_checkpoint(file: Member) -> _Seen:
     except CheckpointError as error:
         return _Seen(None, str(error).removeprefix(f'{source} ').removeprefix('is '))
     family = family_of(unwrapped_names(names).values())
-    return _Seen(FAMILY_OF.get(family), '' if family == UNKNOWN else family)
+    return _Seen(FAMILY_OF.get(family), 'a torch checkpoint of no network known here' if family == UNKNOWN else family)
 
 
 def load_mano_file(file: StoredFile) -> HandModelData:
@@ -208,14 +216,18 @@ def load_mano_file(file: StoredFile) -> HandModelData:
         raise CheckpointError(reason) from error
 
 
+def _require_whole(kind: str, file: StoredFile) -> None:
+    if kind == 'mano':
+        load_mano_file(file)
+    else:
+        with open_checkpoint(file):
+            pass
+
+
 def _defect(kind: str, file: StoredFile) -> str:
     """What is wrong with a file that is of the right kind; empty if it is whole."""
     try:
-        if kind == 'mano':
-            load_mano_file(file)
-        else:
-            with open_checkpoint(file):
-                pass
+        _require_whole(kind, file)
     except (CheckpointError, HandModelFileError, OSError) as error:
         return str(error)
     return ''
@@ -265,6 +277,10 @@ def _not_found(place: Path, absent: Iterable[Source], remarks: list[str]) -> str
     lines = [f'{place} holds no {source.title}: {source.file_name}, from {source.where}' for source in absent]
     shown = remarks[:_SHOWN] + ([f'and {len(remarks) - _SHOWN} more'] if len(remarks) > _SHOWN else [])
     return '\n'.join((*lines, *(['What is there instead:'] if shown else []), *(f'  {remark}' for remark in shown)))
+
+
+def _size_text(size: int) -> str:
+    return f'{size / 1e9:.1f} GB' if size >= 10**9 else f'{size / 1e6:.1f} MB'
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -64,7 +64,7 @@ class Survey:
 def _lines(found: Found) -> Iterator[str]:
     yield f'{found.name}: {"ok" if found.usable else "NOT USABLE"}, {found.remark}'
     if found.path is not None:
-        yield f'  file     {found.path}'
+        yield f'  file     {found.path.absolute()}'
     yield f'  licence  {found.licence}'
     if not found.usable:
         yield from (f'  get      {source.file_name} ({source.title}) from {source.where}' for source in found.sources)
@@ -76,7 +76,7 @@ def survey(weights_dir: Path | None = None, mano: Path | None = None) -> Survey:
     """Looks for everything; reads headers and the hand model, no weights."""
     presets = tuple(_preset(name, weights_dir) for name in sorted(PRESETS, reverse=True))
     open_hand = Found(OPEN_HAND, None, 'part of the package', True, licence=OPEN_HAND_LICENCE)
-    looked = tuple(f'{place.folder} ({place.reason})' for place in places(weights_dir))
+    looked = tuple(f'{place.folder.absolute()} ({place.reason})' for place in places(weights_dir))
     return Survey(looked, presets, (open_hand, _mano(weights_dir, mano)))
 
 

@@ -135,7 +135,10 @@ def find_mano_file(path: str | Path) -> Path:
             for name in ('MANO_RIGHT.pkl', 'MANO_RIGHT.npz'):
                 if (folder / name).is_file():
                     return folder / name
-        raise HandModelFileError(f'{path}: neither MANO_RIGHT.pkl nor MANO_RIGHT.npz is in this folder')
+        raise HandModelFileError(
+            f'{path}: neither MANO_RIGHT.pkl nor MANO_RIGHT.npz is in this folder or in {" or ".join(MANO_FOLDERS)} '
+            'below it (mano_v1_2.zip has to be unpacked)'
+        )
     if not path.is_file():
         raise HandModelFileError(f'{path}: no such file; MANO_RIGHT.pkl comes from https://mano.is.tue.mpg.de')
     if path.suffix not in ('.pkl', '.npz'):

@@ -154,9 +154,9 @@ def read_weights_info(path: Path | str) -> WeightsInfo:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(
-            f'weights file {path} does not exist: check the parameter weights_dir, or make the file with '
-            '`hand3r convert` (preset full) or `hand3r train`; `hand3r weights` lists what is found and where the rest '
-            'comes from'
+            f'weights file {path.absolute()} does not exist: check the parameter weights_dir and $HAND3R_WEIGHTS, or '
+            'make the file with `hand3r convert` (preset full) or `hand3r train`; `hand3r weights` lists what is found '
+            'and where the rest comes from'
         )
     try:
         with safe_open(path, framework='pt') as file:

@@ -25,6 +25,7 @@ from hand3r_ros import cli
 from hand3r_ros.checkpoints.conversion import ConversionRequest, convert
 from hand3r_ros.checkpoints.errors import CheckpointError
 from hand3r_ros.hand_model.data import ARRAY_NAMES, load_mano, load_open_hand
+from hand3r_ros.hand_model.unpickling import HandModelFileError
 from hand3r_ros.network.checkpoints import load_network
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'hand_model'))
@@ -172,6 +173,16 @@ def test_options_go_before_and_may_name_archives_and_folders(
         converted(downloads, hamer=elsewhere / 'mano_v1_2')
 
 
+def test_named_files_are_checked_before_archives_are_searched(downloads: Path, cut3r: bytes, hamer: bytes) -> None:
+    write(downloads / 'cut3r.pth', cut3r)
+    write(downloads / 'h.tar.gz', tarred(as_published(hamer), 'w:gz'))
+    lines: list[str] = []
+    for mano in (write(downloads.parent / 'MANO_RIGHT.pkl', b'damaged'), downloads.parent / 'absent'):
+        with pytest.raises(ValueError, match=str(mano)):
+            convert(ConversionRequest(None, None, downloads / 'out', mano, downloads=downloads), lines.append)
+    assert lines == []
+
+
 def test_whole_files_with_the_published_name_are_preferred(downloads: Path, cut3r: bytes, hamer: bytes) -> None:
     write(downloads / 'a_copy.pth', cut3r)
     write(downloads / 'cut3r_512_dpt_4_64.pth', cut3r[: len(cut3r) // 2])  # the first try was interrupted
@@ -284,7 +295,7 @@ def test_a_compressed_copy_of_the_checkpoint_that_lies_about_its_size_is_refused
     assert not (downloads.parent / 'weights').exists()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data(), kind=st.sampled_from(['tar', 'tar.gz', 'zip', 'zip of a checkpoint', 'pickle', 'page']))
 def test_damaged_downloads_of_every_kind_raise_only_the_documented_error(
     data: st.DataObject, kind: str, tmp_path_factory: pytest.TempPathFactory
@@ -305,6 +316,6 @@ def test_damaged_downloads_of_every_kind_raise_only_the_documented_error(
     path = write(folder / 'download', bytes(damaged))
     for named in ({'downloads': folder}, {'hamer': path}, {'mano': path, 'downloads': folder}):
         request = ConversionRequest(None, **{'hamer': None, 'folder': folder / 'out', 'downloads': folder, **named})  # type: ignore[arg-type]
-        with pytest.raises(CheckpointError, match=str(folder)):
+        with pytest.raises((CheckpointError, HandModelFileError), match=str(folder)):
             convert(request, lambda _: None)
     assert not (folder / 'out').exists()
