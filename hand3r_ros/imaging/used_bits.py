@@ -23,6 +23,10 @@ class UsedBits:
         self._kind = ''
         self._outgrown_by = 0  # bits of the image before, if they were more
 
+    def forget(self) -> None:
+        """Begin as with the first image."""
+        self.restore(0, '', 0)
+
     def to_8_bit(self, pixels: NDArray[np.uint16], kind: str = '', given: int = 0) -> NDArray[np.uint8]:
         """The same shape in 8 bits; what lies above the range is white.
 

@@ -115,6 +115,7 @@ class FrameProcessor:
         """Begin a new session with an empty map; gives its id."""
         with self._lock:
             self._reconstructor.reset(reason)
+            self._decoder.used_bits.forget()
             self._stamps.forget()
             self._image_size = None
             self._note_session()

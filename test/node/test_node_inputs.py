@@ -26,7 +26,7 @@ from std_srvs.srv import Trigger
 
 from hand3r_msgs.msg import Hand3RStatus, HandMeshArray
 from hand3r_ros.geometry import Array, project_points
-from hand3r_ros.node import messages_hands, messages_scene
+from hand3r_ros.node import messages, messages_hands, messages_scene
 from hand3r_ros.node.lens import LensDistortion, Undistorter
 from hand3r_ros.node.qos import IMAGE_DEPTH
 from hand3r_ros.synthetic.sequence import RenderedFrame, SceneConfig, Sequence
@@ -174,6 +174,25 @@ def test_a_distorted_image_gives_what_the_undistorted_one_gives(node: RunningNod
     np.testing.assert_allclose(hand.bbox, raw_box, atol=1.5)
     pixels = np.asarray(messages_hands.points_of(hand.keypoints_2d, 2), float)
     np.testing.assert_allclose(pixels, undistorter.to_raw(project_points(keypoints, camera)), atol=0.1)
+
+
+def test_16_bit_images_of_a_10_bit_camera_are_as_bright_as_8_bit_ones_and_this_is_said(node: RunningNode) -> None:
+    def colours(**changes: Any) -> Array:
+        stamp = node.next_stamp()
+        node.detections_publisher.publish(detections_message(stamp, {}))
+        node.image_publisher.publish(image_message(stamp, np.zeros((240, 320, 3), np.uint8), **changes))
+        return np.asarray(messages_scene.cloud_arrays(node.client.message_at(POINTS, stamp))[1], float)
+
+    grey = picture()[..., 0]
+    deep = {'encoding': 'mono16', 'step': 640, 'data': messages.packed('B', (grey.astype('<u2') << 2).view(np.uint8))}
+    plain = colours(encoding='mono8', step=320, data=messages.packed('B', grey))
+    np.testing.assert_allclose(colours(**deep), plain, atol=1.0)
+    node.client.wait(lambda: any('use 10 bits' in line for line in node.log(level=20)), 'a word about the range')
+    assert not node.set_parameter('image_bits', 3).successful
+    assert node.set_parameter('image_bits', 16).successful
+    assert colours(**deep).mean() < 0.1 * plain.mean()
+    assert node.set_parameter('image_bits', 0).successful
+    assert node.client.call(Trigger, '/hand3r/reset', Trigger.Request()).success
 
 
 def test_a_qos_that_cannot_be_is_told_in_one_line_and_the_node_stays_inactive(weights_dir: Path) -> None:
