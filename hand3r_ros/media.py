@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.imaging.limits import ImageDecodingError
 
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.jpe', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm', '.pnm', '.jp2')
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.jpe', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm', '.pnm')
 FOREIGN_SUFFIXES = (
-    *('.heic', '.heif', '.avif', '.jxl', '.gif'),
+    *('.heic', '.heif', '.avif', '.jxl', '.gif', '.jp2', '.j2k'),
     *('.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.orf', '.rw2', '.raw'),
 )
 """Of images that are not read."""

@@ -64,7 +64,7 @@ class UsedBits:
             self.restore(0, kind, 0)
         if self.detected == 16:
             return 16
-        needed = _bits_of(pixels)
+        needed = _bits_of(pixels, self.detected or BIT_DEPTHS[0])
         if not self.detected:
             self.detected = needed
         elif needed <= self.detected:
@@ -76,12 +76,13 @@ class UsedBits:
         return self.detected
 
 
-def _bits_of(pixels: NDArray[np.uint16]) -> int:
-    """The smallest depth that holds all values but a few strays."""
+def _bits_of(pixels: NDArray[np.uint16], least: int) -> int:
+    """The smallest depth from ``least`` on that holds all values but a few strays."""
     largest = int(pixels.max(initial=0))
     for bits in BIT_DEPTHS:
-        if largest < 1 << bits:
+        if bits < least:
+            continue
+        beyond = 0 if largest < 1 << bits else np.count_nonzero(pixels >= 1 << bits)
+        if beyond <= STRAY_FRACTION * pixels.size:
             return bits
-        if np.count_nonzero(pixels >> bits) <= STRAY_FRACTION * pixels.size:
-            return bits
-    return 16
+    return BIT_DEPTHS[-1]

@@ -150,3 +150,16 @@ def test_a_loop_begins_again(video: Path) -> None:
     assert not ahead.is_over
     ahead.close()
     assert taken == [0, 1, 0, 1, 0]
+
+
+def test_images_above_the_limit_are_refused_by_their_header(tmp_path: Path) -> None:
+    path = tmp_path / 'photo.png'
+    cv2.imwrite(str(path), np.zeros((60, 80, 3), np.uint8))
+    assert len(list(open_images(path, RealImages(max_pixels=4800)).frames())) == 1
+    with pytest.raises(SourceError, match=r'photo\.png: .*80x60 pixels, more than max_image_pixels \(4799\)'):
+        open_images(path, RealImages(max_pixels=4799))
+    data = bytearray(path.read_bytes())
+    data[16:24] = b'\0\0\x7d\0\0\0\x7d\0'
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match='32000x32000 pixels'):
+        open_images(path, RealImages())

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from geometry_msgs.msg import PoseStamped
-from recordings import FRAMES, read_bag, recording, stamp_ns, transform, write_bag
+from recordings import FRAMES, equal, read_bag, recording, stamp_ns, transform, write_bag
 from video_files import damage, write_video
 
 from hand3r_ros.cli import main
@@ -79,6 +79,41 @@ def test_a_damaged_video_is_gone_through_to_its_end_and_gives_exit_code_1(settin
     found = read_bag(run.out)['/hand3r/status']
     assert len(found) == 12 - skipped
     assert found[-1][1].frames_rejected == skipped and 'the video is damaged here' in found[-1][1].last_error
+
+
+def test_images_that_claim_to_be_huge_and_half_jpegs_are_skipped_and_listed(settings, rendered, tmp_path, capsys):
+    for number, frame in enumerate(rendered[:4]):
+        cv2.imwrite(str(tmp_path / f'{number}.jpg'), cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
+    half, bomb = tmp_path / '1.jpg', tmp_path / '2.jpg'
+    half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
+    data = bytearray(bomb.read_bytes())
+    place = data.index(b'\xff\xc0') + 5
+    data[place : place + 4] = b'\x7f\xff\x7f\xff'
+    bomb.write_bytes(data)
+    run = settings(tmp_path)
+    assert run_offline(run) == 0
+    said = capsys.readouterr().out
+    assert 'skipped 2: cannot be decoded 2' in said
+    assert '1.jpg' in said and 'cut off or damaged' in said
+    assert '32767x32767 pixels, more than max_image_pixels (64000000)' in said
+    with pytest.raises(RunError, match=r'224x160 pixels, more than max_image_pixels \(1000\)'):
+        run_offline(dataclasses.replace(run, overwrite=True, values={**run.values, 'max_image_pixels': 1000}))
+
+
+def test_files_of_a_12_bit_camera_are_read_in_their_range_and_this_is_said(settings, rendered, tmp_path, capsys):
+    for depth in (8, 12):
+        (tmp_path / str(depth)).mkdir()
+        for number, frame in enumerate(rendered[:2]):
+            pixels = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+            pixels[0, 0] = 255
+            path = tmp_path / str(depth) / f'{number}.png'
+            cv2.imwrite(str(path), pixels if depth == 8 else pixels.astype(np.uint16) << 4)
+    runs = {depth: settings(tmp_path / str(depth), out=tmp_path / f'{depth}.mcap') for depth in (8, 12)}
+    for run in runs.values():
+        assert run_offline(run) == 0
+    assert 'note: 16 bit images use 12 bits: values 0 to 4095' in capsys.readouterr().out
+    eight, twelve = (read_bag(run.out)['/hand3r/points'][-1][1] for run in runs.values())
+    assert equal(eight, twelve)
 
 
 def test_images_that_are_all_unusable_end_the_run_without_a_result(settings, tmp_path):
