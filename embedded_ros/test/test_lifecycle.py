@@ -5,6 +5,7 @@ from lifecycle_msgs.msg import State, Transition, TransitionEvent
 from lifecycle_msgs.srv import ChangeState, GetAvailableStates, GetAvailableTransitions, GetState
 from processes import call, node_process, spin_until
 from rclpy._rclpy_pybind11 import RCLError
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from std_msgs.msg import String
 
@@ -52,6 +53,20 @@ def test_whole_life_by_services(node):
         goals = [event.goal_state.label for event in remote.events]
         assert goals[:4] == ['configuring', 'inactive', 'activating', 'active']
         assert goals[-2:] == ['shuttingdown', 'finalized']
+
+
+def test_a_transition_id_that_does_not_fit_the_state_ends_spinning_as_in_rclpy(ros, node):
+    managed = LifecycleNode('managed')
+    client = node.create_client(ChangeState, '/managed/change_state')
+    assert client.wait_for_service(20)
+    executor = SingleThreadedExecutor()
+    executor.add_node(managed)
+    for identifier in (Transition.TRANSITION_ACTIVATE, 97, 255):
+        client.call_async(ChangeState.Request(transition=Transition(id=identifier)))
+        with pytest.raises(RCLError):
+            executor.spin()
+    executor.shutdown()
+    managed.destroy_node()
 
 
 def test_services_list_states_and_transitions(node):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +55,11 @@ class _Configured:
     services: Services
 
     def close(self) -> None:
-        self.services.close()
-        self.outputs.close()
-        if self.inputs.transforms is not None:
-            self.inputs.transforms.close()
+        with ExitStack() as each:  # also when one of them fails
+            if self.inputs.transforms is not None:
+                each.callback(self.inputs.transforms.close)
+            each.callback(self.outputs.close)
+            each.callback(self.services.close)
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,10 @@ class _Running:
 
     def close(self) -> None:
         """Subscriptions first, so that nothing new comes; then the worker, before its publishers go."""
-        self.subscriptions.close()
-        self.worker.stop()
+        try:
+            self.subscriptions.close()
+        finally:
+            self.worker.stop()
 
 
 class Hand3RNode(GuardedCallbacks, LifecycleNode):

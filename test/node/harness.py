@@ -230,9 +230,14 @@ class RunningNode:
         self.detections_publisher = self.client.create_publisher(Detection2DArray, 'detections', reliable)
 
     def wait_for_subscriptions(self) -> None:
-        """Wait until the node listens to the camera."""
+        """Wait until the node listens to the camera, and until what it will say about it can be heard.
+
+        A subscription that has not discovered its publisher yet misses what that sends, though it is reliable.
+        """
         publishers = (self.image_publisher, self.info_publisher, self.detections_publisher)
         self.client.wait(lambda: all(p.get_subscription_count() for p in publishers), 'the subscriptions of the node')
+        outputs = [topic for topic in self.client.received if topic.startswith('/hand3r/')]
+        self.client.wait(lambda: all(map(self.client.count_publishers, outputs)), 'the publishers of the node')
 
     def next_stamp(self) -> int:
         """A stamp 0.1 s after the one before, in nanoseconds."""

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from harness import PATIENCE, RELIABLE_IMAGES, command, private_domain, running_node
+from harness import PATIENCE, RELIABLE_IMAGES, command, running_node
+from ros_domain import private_domain, release_domain
 
 from hand3r_msgs.srv import SaveState
 
@@ -45,8 +46,8 @@ FOR_EVER = 1e6  # s
 class Process:
     """A process of the package whose output can be waited for."""
 
-    def __init__(self, arguments: list[str]) -> None:
-        environment = {**os.environ, 'ROS_DOMAIN_ID': str(private_domain()), 'OMP_NUM_THREADS': '1'}
+    def __init__(self, arguments: list[str], domain: int) -> None:
+        environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain), 'OMP_NUM_THREADS': '1'}
         environment['PYTHONUNBUFFERED'] = '1'
         self.process = subprocess.Popen(
             arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -77,12 +78,14 @@ class Process:
 @contextmanager
 def process(name: str, preparation: str = '', **parameters: object) -> Iterator[Process]:
     words = [word for key, value in parameters.items() for word in ('-p', f'{key.replace("__", ".")}:={value}')]
-    running = Process([*command(name, preparation), '--ros-args', *words])
+    domain = private_domain()
+    running = Process([*command(name, preparation), '--ros-args', *words], domain)
     try:
         yield running
     finally:
         running.process.kill()
         running.process.wait()
+        release_domain(domain)
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -136,11 +136,14 @@ class LifecycleNodeMixin(ManagedEntity):
 
     def _trigger(self, label: str) -> TransitionCallbackReturn:
         with self._transition_lock:
-            transition = find_transition(self._state_id, 0, label)
-            if transition is None:
-                current = STATES[self._state_id].label
-                raise RCLError(f'the transition {label!r} is not possible in the state {current!r}')
-            return self._change(transition)
+            return self._change(self._fitting(0, label))
+
+    def _fitting(self, identifier: int, label: str) -> Transition:
+        transition = find_transition(self._state_id, identifier, label)
+        if transition is None:
+            current = STATES[self._state_id].label
+            raise RCLError(f'the transition {label or identifier!r} is not possible in the state {current!r}')
+        return transition
 
     def _change(self, transition: Transition) -> TransitionCallbackReturn:
         before = STATES[self._state_id]
@@ -172,9 +175,16 @@ class LifecycleNodeMixin(ManagedEntity):
     # Services
 
     def _on_change_state(self, request: Any, response: Any) -> Any:
+        """As rclpy: a label that does not fit the state is refused, an id that does not is an exception."""
         with self._transition_lock:
-            transition = find_transition(self._state_id, request.transition.id, request.transition.label)
-            response.success = transition is not None and self._change(transition) is TransitionCallbackReturn.SUCCESS
+            try:
+                transition = self._fitting(request.transition.id, request.transition.label)
+            except RCLError:
+                if not request.transition.label:
+                    raise
+                response.success = False
+            else:
+                response.success = self._change(transition) is TransitionCallbackReturn.SUCCESS
         return response
 
     def _on_get_state(self, request: Any, response: Any) -> Any:
