@@ -15,15 +15,28 @@ fail() {
     exit 1
 }
 
-# The interpreter to build the environment with: $HAND3R_PYTHON or python3, 3.10 to 3.12.
+# The interpreter to build the environment of embedded_ros with: $HAND3R_PYTHON, else the first of python3 and the others
+# that is of 3.10 to 3.12: its middleware and the versions in constraints.txt have no wheels for later ones. A sourced
+# ROS 2 brings its own Python, whichever that is.
 base_python() {
-    local python="${HAND3R_PYTHON:-python3}"
-    command -v "$python" >/dev/null || fail "$python not found: install Python 3.10 to 3.12, or set HAND3R_PYTHON"
-    "$python" -c 'import sys; sys.exit(not ((3, 10) <= sys.version_info[:2] <= (3, 12)))' ||
-        fail "$("$python" --version) found, but Python 3.10 to 3.12 is needed: set HAND3R_PYTHON to such an interpreter"
-    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
-        fail "$python has no venv module: install the package python3-venv"
-    printf '%s' "$python"
+    local python found='' candidates=(python3 python3.12 python3.11 python3.10)
+    if [ -n "${HAND3R_PYTHON:-}" ]; then candidates=("$HAND3R_PYTHON"); fi
+    for python in "${candidates[@]}"; do
+        command -v "$python" >/dev/null || continue
+        found="${found:-$("$python" --version 2>&1)}"
+        "$python" -c 'import sys; sys.exit(not ((3, 10) <= sys.version_info[:2] <= (3, 12)))' || continue
+        "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+            fail "$python has no venv module: install the package python3-venv"
+        printf '%s' "$python"
+        return
+    done
+    fail "${found:-no ${HAND3R_PYTHON:-Python}} found; without ROS 2, embedded_ros needs Python 3.10 to 3.12 (its" \
+        'middleware has no wheels for later ones): install one of them, set HAND3R_PYTHON to it, or source a ROS 2'
+}
+
+# Whether the system's packages, built against its numpy, need numpy 1.
+system_has_numpy_1() {
+    python3 -c 'import sys, numpy; sys.exit(not numpy.__version__.startswith("1."))' 2>/dev/null
 }
 
 ros2_is_sourced() {
@@ -68,8 +81,8 @@ ensure_ros2() {
     [ -x "$VENV/bin/python" ] || python3 -m venv --system-site-packages "$VENV" || fail "could not create $VENV"
     touch "$VENV/COLCON_IGNORE"
     PYTHON="$VENV/bin/python" ROS2=ros2 CONSTRAINTS=()
-    # The cv_bridge of these distributions is built against numpy 1.
-    case "$ROS_DISTRO" in humble | jazzy) CONSTRAINTS=(-c "$ROOT/constraints.txt") ;; esac
+    # Humble and Jazzy: the cv_bridge is built against numpy 1. Lyrical has numpy 2.
+    if system_has_numpy_1; then CONSTRAINTS=(-c "$ROOT/constraints.txt"); fi
     install_requirements requirements.txt "$@"
     export PATH="$VENV/bin:$PATH"
     (cd "$ROOT" && colcon build --packages-up-to hand3r_ros --event-handlers console_direct-) ||
@@ -78,6 +91,7 @@ ensure_ros2() {
     # shellcheck disable=SC1091
     source "$ROOT/install/setup.bash"
     set -u
+    # shellcheck disable=SC2155
     export PYTHONPATH="$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'):${PYTHONPATH:-}"
 }
 
