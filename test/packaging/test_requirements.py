@@ -96,5 +96,6 @@ def test_embedded_ros_resolves_where_the_scripts_use_it(version: str, tmp_path: 
 def test_what_the_requirements_require_fits_together_with_the_numpy_of_the_distribution(
     version: str, tmp_path: Path
 ) -> None:
-    """All dependencies of dependencies, in one resolution, but for torch and what would bring it along."""
-    dry_run(version, tmp_path, *requirements(*FILES[:3], without=(TORCH, NEEDS_TORCH)), SYSTEM[version])
+    """Dependencies of dependencies, in one resolution, but for torch, what brings it along, and colcon's sources."""
+    wanted = requirements('requirements.txt', 'requirements-training.txt', without=(TORCH, NEEDS_TORCH))
+    dry_run(version, tmp_path, *wanted, SYSTEM[version])
