@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 from hand3r_ros.checkpoints.errors import CheckpointError
 from hand3r_ros.checkpoints.stored import StoredFile
@@ -26,18 +25,6 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b'\xff\xd8\xff', 'a JPEG image'),
     (b'version https://git-lfs', 'a git-lfs pointer, not the file itself: fetch it with `git lfs pull`'),
 )
-
-
-def other_kind(path: Path) -> str | None:
-    """What a file is that was to be a pickle of arrays; None if it may well be one, or cannot be read."""
-    try:
-        with path.open('rb') as file:
-            head = file.read(4096)
-    except OSError:
-        return None
-    if head.startswith(ZIP_START):
-        return 'a zip archive: unpack it and give the file inside'
-    return None if head[:1] in (b'\x80', b'(', b'c', b'}', b']') else kind_of(head, path.stat().st_size)
 
 
 def require_zip(file: StoredFile) -> None:

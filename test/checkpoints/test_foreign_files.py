@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 from foreign_files import write_cut3r, write_hamer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from hand3r_ros.checkpoints.conversion import ConversionRequest, convert
@@ -86,6 +88,35 @@ def test_the_kind_of_a_wrong_file_is_named(tmp_path: Path, kind: str) -> None:
     with pytest.raises(CheckpointError, match=message) as caught, open_checkpoint(path):
         pass
     assert str(path) in str(caught.value)
+
+
+STARTS = sorted({content[:16] for content, _ in WRONG_FILES.values()} | {b'PK\x03\x04', b'\x1f\x8b', b'\x8a', b'BZh'})
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_every_beginning_of_every_kind_of_file_gets_a_clear_error(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole = data.draw(
+        st.one_of(st.sampled_from([content for content, _ in WRONG_FILES.values()]), st.sampled_from(STARTS))
+    )
+    kept = data.draw(st.one_of(st.integers(0, min(len(whole), 20)), st.integers(0, len(whole))))
+    content = bytearray(whole[:kept] + data.draw(st.binary(max_size=8)))
+    for _ in range(data.draw(st.integers(0, 3)) if content else 0):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp('any') / 'hamer.ckpt'
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=str(path)), open_checkpoint(path):
+        pass
+
+
+def test_files_of_one_byte_get_a_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / 'hamer.ckpt'
+    for value in range(256):
+        path.write_bytes(bytes([value]))
+        with pytest.raises(CheckpointError, match=r'hamer\.ckpt \(1 bytes\) is '), open_checkpoint(path):
+            pass
 
 
 def test_safetensors_folders_and_missing_files_are_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import datetime
+import io
 import os
 import pickle
 from pathlib import Path
@@ -182,6 +183,24 @@ def test_damaged_files_raise_only_the_documented_error(
         load_mano_pickle(path, ARRAY_NAMES)
     except HandModelFileError as error:
         assert str(path) in str(error)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_damaged_npz_files_raise_only_the_documented_error(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    buffer = io.BytesIO()
+    data.draw(st.sampled_from([np.savez, np.savez_compressed]))(buffer, v_template=np.zeros((2, 3)), f=np.zeros(3))
+    whole = buffer.getvalue()
+    damaged = bytearray(whole[: data.draw(st.one_of(st.just(len(whole)), st.integers(0, len(whole))))])
+    for _ in range(data.draw(st.integers(0, 4)) if damaged else 0):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp('damaged') / 'MANO_RIGHT.npz'
+    path.write_bytes(damaged)
+    with pytest.raises(HandModelFileError) as caught:
+        load_mano(path)
+    assert str(path) in str(caught.value)
 
 
 def test_truncated_files_are_refused(hand: dict, tmp_path: Path) -> None:
