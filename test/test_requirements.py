@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 TORCH = 'torch'
 NEEDS_TORCH = 'smplx'  # resolved by itself, for the same reason
 SYSTEM = {'3.10': 'numpy>=1.24,<2', '3.12': 'numpy<2', '3.14': 'numpy==2.3.*'}
