@@ -21,7 +21,7 @@ from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.node.state_saving import first_state, requested_state
 from hand3r_ros.synthetic.sequence import RenderedFrame, SceneConfig, Sequence
 
-NOBODYS_PATHS = ('', '/', '//', '..', '../' * 12, 'loop/x', 'loop', 'out/x', 'a/' * 2000 + 'x', 'n' * 10**6, 'a\nb')
+NOBODYS_PATHS = ('', '/', '//', '..', '../' * 12, 'loop/x', 'loop', 'out/x', 'a/' * 2000 + 'x', 'n' * 50_000, 'a\nb')
 """Which lead out of the folder, in circles or nowhere."""
 
 STATUS, POSE, HANDS = '/hand3r/status', '/hand3r/camera_pose', '/hand3r/hands'
