@@ -42,7 +42,7 @@ class MonitorParameters:
 
     node: str = parameter('hand3r', 'Name of the node that is watched', START)
     player: str = parameter('camera_player', 'Name of the camera player; its end is the end of the run', START)
-    output_dir: str = parameter('out/demo', 'Folder for summary.txt, summary.json and picture.png', START)
+    output_dir: str = parameter('out/demo', 'Folder for summary.txt, summary.json and picture.png', START, is_path=True)
     recording: str = parameter('', 'Where the recording is, for the summary; empty: there is none', START)
     title: str = parameter('', 'Second part of the title of the picture', START)
     progress_period: float = parameter(2.0, 'Seconds between progress lines', START, minimum=0.1, maximum=3600.0)

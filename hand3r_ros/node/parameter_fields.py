@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from hand3r_ros.node.names import shortened
 
 Value = bool | int | float | str | tuple[float, ...] | tuple[str, ...]
 Group = TypeVar('Group')
+
+LONGEST_PATH = 4000  # bytes; Linux takes 4095
 
 
 class Changes(Enum):
@@ -40,6 +44,7 @@ class ParameterSpec:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     length: int | None = None  # number of elements of a tuple
+    is_path: bool = False  # of a file or folder, with ~ for the home folder
     texts: bool = False  # a tuple of texts, not of numbers
     tidy: Callable[[Any], Value] | None = None  # how a value is taken that may be written in several ways
 
@@ -55,7 +60,21 @@ class ParameterSpec:
             raise ParameterError(f"{self.name}: '{shortened(str(value))}' is not one of {', '.join(self.choices)}")
         if isinstance(value, int | float) and not isinstance(value, bool):
             self._check_range(value)
+        if self.is_path:
+            self._check_path(str(value))
         return cast(Value, value) if self.tidy is None else self.tidy(value)
+
+    def _check_path(self, text: str) -> None:
+        """Refuse what no file system has, before anything is looked for there."""
+        shown = f"'{shortened(text)}'"
+        if not text.isprintable():
+            raise ParameterError(f'{self.name}: {shortened(repr(text))} holds characters that cannot be printed')
+        if len(os.fsencode(text)) > LONGEST_PATH or any(len(os.fsencode(name)) > 255 for name in text.split('/')):
+            raise ParameterError(f'{self.name}: {shown} is too long for a path')
+        try:
+            Path(text).expanduser()
+        except RuntimeError as error:
+            raise ParameterError(f'{self.name}: {shown} begins with the home folder of an unknown user') from error
 
     def _check_tuple(self, value: Any) -> tuple[float, ...] | tuple[str, ...]:
         if self.texts:
@@ -85,6 +104,7 @@ def parameter(
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
     length: int | None = None,
+    is_path: bool = False,
     tidy: Callable[[Any], Value] | None = None,
 ) -> Any:
     """A dataclass field that is a parameter of the node."""
@@ -95,6 +115,7 @@ def parameter(
         'maximum': maximum,
         'choices': choices,
         'length': length,
+        'is_path': is_path,
         'tidy': tidy,
     }
     return dataclasses.field(default=default, metadata=metadata)

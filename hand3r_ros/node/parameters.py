@@ -104,7 +104,10 @@ class MapParameters:
     max_range: float = parameter(5.0, 'Leave out points farther from the camera, m', minimum=0.01, maximum=1000.0)
     exclude_hands: bool = parameter(True, 'Keep hands out of the map')
     directory: str = parameter(
-        '~/.ros/hand3r_maps', 'Folder below which ~/save_map writes; paths that lead out of it are refused', SETUP
+        '~/.ros/hand3r_maps',
+        'Folder below which ~/save_map writes; paths that lead out of it are refused',
+        SETUP,
+        is_path=True,
     )
 
 
@@ -150,11 +153,14 @@ class NodeParameters:
         '',
         'Folder with <preset>.safetensors; empty: $HAND3R_WEIGHTS, else the weights that came with the package',
         SETUP,
+        is_path=True,
     )
     hand_model: str = parameter(
         'open_hand', 'The hand model the weights were trained with', SETUP, choices=('open_hand', 'mano')
     )
-    mano_dir: str = parameter('', 'Folder with MANO_RIGHT.pkl, for hand_model mano; empty: beside the weights', SETUP)
+    mano_dir: str = parameter(
+        '', 'Folder with MANO_RIGHT.pkl, for hand_model mano; empty: beside the weights', SETUP, is_path=True
+    )
     translation: str = parameter(
         'auto',
         'Metric place of a hand: from the trained head (network), from the scene around it (aligned), or the first '
@@ -251,11 +257,13 @@ class NodeParameters:
         '~/.ros/hand3r_states',
         'Folder of ~/save_state and ~/load_state; paths that lead out of it are refused',
         SETUP,
+        is_path=True,
     )
     state_file: str = parameter(
         '',
         'Go on from this saved session, in its world frame; absolute or below state_directory. Empty: a new world',
         SETUP,
+        is_path=True,
     )
     tf_timeout: float = parameter(
         0.1, 'Seconds to wait for a transform (pose_source tf, base_frame)', minimum=0.0, maximum=5.0

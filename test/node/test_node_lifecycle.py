@@ -15,6 +15,7 @@ from harness import CAMERA_FRAME, PATIENCE, RELIABLE_IMAGES, RunningNode, runnin
 from lifecycle_msgs.msg import Transition
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
+from std_srvs.srv import SetBool
 from tf2_msgs.msg import TFMessage
 from tf2_ros import StaticTransformBroadcaster, TransformBroadcaster
 
@@ -73,6 +74,50 @@ def test_without_autostart_every_transition_is_the_users(weights_dir: Path) -> N
         stamp = node.send(hands=HAND)
         assert client.message_at('/hand3r/hands', stamp).header.frame_id == 'other'
         assert client.message_at(STATUS, stamp).frames_processed == 1  # counted anew
+        assert node.close() == 0
+
+
+def test_what_enable_asked_for_holds_while_inactive_and_until_cleanup(weights_dir: Path) -> None:
+    def enable(wanted: bool) -> None:
+        assert node.client.call(SetBool, '/hand3r/enable', SetBool.Request(data=wanted)).success
+
+    def is_processed(stamp: int) -> bool:
+        node.wait_until_taken()
+        time.sleep(0.5)  # the worker's way to an image that it should not have
+        return node.client.find(STATUS, stamp) is not None
+
+    with running_node(start(weights_dir, autostart=False)) as node:
+        node.client.record(Hand3RStatus, STATUS)
+        node.create_camera()
+        assert node.change_state(CONFIGURE)
+        enable(False)
+        for _ in range(2):
+            assert node.change_state(ACTIVATE)
+            node.wait_for_subscriptions()
+            assert not is_processed(node.send(hands=HAND))
+            assert node.change_state(DEACTIVATE)
+            node.client.wait(lambda: not node.image_publisher.get_subscription_count(), 'the subscription to go')
+        enable(True)
+        assert node.change_state(ACTIVATE)
+        node.wait_for_subscriptions()
+        node.client.message_at(STATUS, node.send(hands=HAND))
+        enable(False)
+        assert node.change_state(DEACTIVATE) and node.change_state(CLEANUP)
+        assert node.change_state(CONFIGURE) and node.change_state(ACTIVATE)
+        node.wait_for_subscriptions()
+        node.client.message_at(STATUS, node.send(hands=HAND))
+        assert node.close() == 0
+
+
+def test_paused_by_enable_the_diagnostics_say_so(weights_dir: Path) -> None:
+    with running_node(start(weights_dir)) as node:
+        node.client.record(DiagnosticArray, '/diagnostics')
+        node.wait_for_state('active')
+        assert node.client.call(SetBool, '/hand3r/enable', SetBool.Request(data=False)).success
+        node.client.wait(
+            lambda: [s for a in node.client.received['/diagnostics'] for s in a.status if '~/enable' in s.message],
+            'diagnostics that name ~/enable',
+        )
         assert node.close() == 0
 
 

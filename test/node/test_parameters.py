@@ -75,6 +75,11 @@ def test_the_snapshot_cannot_be_changed() -> None:
         ('initial_camera_pose', [0.0] * 7, 'quaternion'),
         ('world_frame', '', 'must not be empty'),
         ('base_frame', 'hand3r_world', 'must differ from world_frame'),
+        ('map.directory', '~nosuchuser/maps', 'unknown user'),
+        ('state_file', '~nosuchuser/kitchen', 'unknown user'),
+        ('state_directory', 'a/' * 2001, 'too long for a path'),
+        ('weights_dir', 'n' * 256, 'too long for a path'),
+        ('mano_dir', 'a\0b', 'cannot be printed'),
     ],
 )
 def test_bad_values_are_refused_by_name_with_the_reason(name: str, value: object, reason: str) -> None:

@@ -14,7 +14,9 @@ START = Changes.NEVER
 class PlayerParameters:
     """What is played, how, and when it begins and ends."""
 
-    source: str = parameter('', 'Video, image or folder of images; empty: a rendered hand-object scene', START)
+    source: str = parameter(
+        '', 'Video, image or folder of images; empty: a rendered hand-object scene', START, is_path=True
+    )
     fps: float = parameter(5.0, 'Images per second; 0: the rate of the video', START, minimum=0.0, maximum=120.0)
     frames: int = parameter(
         100, 'Images per pass; 0: all of the source (a rendered scene has 100)', START, minimum=0, maximum=1_000_000
