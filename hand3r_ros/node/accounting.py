@@ -78,13 +78,19 @@ class Accounting:
         self._log(topic, cause, message)
 
     def warn_once(self, topic: str, message: str) -> None:
-        """Log, without counting, what stays as it is: the same message once until the node is configured again."""
+        """Log, without counting, what stays as it is: the same message once until the node is configured again.
+
+        It stays among the warnings for as long as it is repeated.
+        """
         note = f'{topic}: {shortened(message, LONGEST_MESSAGE)}'
         with self._lock:
-            if note in self._notes or len(self._notes) >= MOST_NOTES:
+            is_new = note not in self._notes
+            if is_new and len(self._notes) >= MOST_NOTES:
                 return
             self._notes[note] = None
-        self._warn(note)
+            self._warnings[topic, note] = (self._clock(), note)
+        if is_new:
+            self._warn(note)
 
     def counters(self) -> Counters:
         """A consistent copy of all counts."""

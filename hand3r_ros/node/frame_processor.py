@@ -294,9 +294,11 @@ class FrameProcessor:
 
     def _publish(self, result: FrameResult, header: Header, parameters: NodeParameters, decode_seconds: float) -> None:
         began = time.monotonic()
-        problem = self._outputs.publish_result(result, header, parameters)
-        if problem is not None:
-            self._accounting.warn('/tf', 'base_frame', f'pose of base_frame is not published: {problem}')
+        transforms = self._outputs.publish_result(result, header, parameters)
+        if transforms.missing is not None:
+            self._accounting.warn('/tf', 'base_frame', transforms.missing)
+        if transforms.changed is not None:
+            self._accounting.warn_once('/tf', transforms.changed)
         self._accounting.count('processed')
         self._world_header = messages.header(header.stamp, parameters.world_frame)
         self._map_changed = True

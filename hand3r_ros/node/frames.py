@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
 
 from geometry_msgs.msg import TransformStamped
 from std_msgs.msg import Header
@@ -12,6 +13,7 @@ from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.node import messages
 from hand3r_ros.node.names import frame_name, is_frame_name, shortened
 from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.tf_tree import Joint, Parents, join_world
 from hand3r_ros.online.results import FloatArray, FrameResult, HandResult, TrackingState
 
 FALLBACK_CAMERA_FRAME = 'hand3r_camera'
@@ -45,24 +47,33 @@ def is_placed(result: FrameResult) -> bool:
     return result.state is not TrackingState.LOST
 
 
+def camera_joint(camera: str, parameters: NodeParameters, parents: Parents) -> Joint | None:
+    """How the world is joined to the TF tree for this camera frame; None when no transform is to be published."""
+    if not parameters.publish_tf or parameters.pose_source == 'tf':
+        return None
+    return join_world(parameters.world_frame, parameters.base_frame or camera, parameters.invert_tf, parents)
+
+
 def camera_transform(
-    header: Header, T_world_camera: FloatArray, parameters: NodeParameters, lookup_base: BaseLookup
+    header: Header,
+    T_world_camera: FloatArray,
+    parameters: NodeParameters,
+    lookup_base: BaseLookup,
+    parents: Parents = MappingProxyType({}),
 ) -> TransformStamped | None:
     """The transform that places the camera, or the robot that carries it; None when none is to be published.
 
-    ``header`` is that of the image: its frame is the camera. Raises LookupError while ``base_frame`` is unknown.
+    ``header`` is that of the image: its frame is the camera. ``parents`` are those that frames have in TF. Raises
+    LookupError while ``base_frame`` is unknown.
     """
-    if not parameters.publish_tf or parameters.pose_source == 'tf':
+    camera, world = header.frame_id, parameters.world_frame
+    joint = camera_joint(camera, parameters, parents)
+    if joint is None or not joint.exists:
         return None
-    body, T_world_body = header.frame_id, T_world_camera
-    if parameters.base_frame and parameters.base_frame != body:
-        T_world_body = T_world_camera @ lookup_base(body, parameters.base_frame)
-        body = parameters.base_frame
-    if parameters.invert_tf:
-        inverse_header = messages.header(header.stamp, body)
-        return messages.transform_stamped(inverse_header, parameters.world_frame, invert_transform(T_world_body))
-    world_header = messages.header(header.stamp, parameters.world_frame)
-    return messages.transform_stamped(world_header, body, T_world_body)
+    body = parameters.base_frame or camera
+    T_world_body = T_world_camera if body == camera else T_world_camera @ lookup_base(camera, body)
+    T_parent_child = T_world_body if joint.parent == world else invert_transform(T_world_body)
+    return messages.transform_stamped(messages.header(header.stamp, joint.parent), joint.child, T_parent_child)
 
 
 def best_of_each_side(hands: tuple[HandResult, ...]) -> dict[HandSide, HandResult]:

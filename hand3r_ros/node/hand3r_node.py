@@ -35,7 +35,8 @@ from hand3r_ros.node.running import run_node
 from hand3r_ros.node.services import Services
 from hand3r_ros.node.state_saving import first_state
 from hand3r_ros.node.subscriptions import IMAGE_TOPICS, Subscriptions
-from hand3r_ros.node.transforms import TransformLookup
+from hand3r_ros.node.tf_tree import Parents
+from hand3r_ros.node.transforms import ParentListener, TransformLookup
 from hand3r_ros.node.worker import Worker
 from hand3r_ros.online.detection.base import DetectorUnavailableError
 from hand3r_ros.online.factory import build_reconstructor, load_hand_model
@@ -56,8 +57,9 @@ class _Configured:
 
     def close(self) -> None:
         with ExitStack() as each:  # also when one of them fails
-            if self.inputs.transforms is not None:
-                each.callback(self.inputs.transforms.close)
+            for listener in (self.inputs.transforms, self.inputs.parents):
+                if listener is not None:
+                    each.callback(listener.close)
             each.callback(self.outputs.close)
             each.callback(self.services.close)
 
@@ -80,7 +82,7 @@ class _Running:
 class Hand3RNode(GuardedCallbacks, LifecycleNode):
     """One RGB camera topic in; camera pose, scene and hand meshes out.
 
-    Subscribes: image (or image/compressed), camera_info, detections, and /tf where a parameter asks for it.
+    Subscribes: image (or image/compressed), camera_info, detections, and /tf for the tree that the pose is added to.
     Publishes: TF, ~/hands, ~/hands/<side>/wrist_pose, ~/points, ~/map, ~/camera_pose, ~/markers, ~/hand_topology,
     ~/depth/image, ~/depth/camera_info, ~/status, /diagnostics.
     Services: ~/reset, ~/enable, ~/save_map, ~/save_state, ~/load_state. Parameters: ``parameters.py``.
@@ -184,7 +186,7 @@ class Hand3RNode(GuardedCallbacks, LifecycleNode):
         if (state_file := first_state(parameters)) is not None:
             reconstructor.load_state(state_file)
             self.get_logger().info(f'the session in {state_file} goes on')
-        outputs = Outputs(self, hand_model, self._lookup_base)
+        outputs = Outputs(self, hand_model, self._lookup_base, self._tf_parents)
         inputs = self._make_inputs(parameters)
         processor = FrameProcessor(
             reconstructor,
@@ -210,6 +212,7 @@ class Hand3RNode(GuardedCallbacks, LifecycleNode):
             calibration=LatestCalibration(),
             detections=DetectionBuffer(),
             transforms=TransformLookup(self) if parameters.pose_source == 'tf' or parameters.base_frame else None,
+            parents=ParentListener(self) if parameters.publish_tf and parameters.pose_source != 'tf' else None,
             publisher_count=self.count_publishers,
         )
 
@@ -266,6 +269,10 @@ class Hand3RNode(GuardedCallbacks, LifecycleNode):
         if transforms is None:
             raise LookupError('not listening to TF')
         return transforms.lookup(camera_frame, base_frame, None, self._parameters_now().tf_timeout)
+
+    def _tf_parents(self) -> Parents:
+        listener = None if self._configured is None else self._configured.inputs.parents
+        return {} if listener is None else listener.seen.parents()
 
     def _parameters_now(self) -> NodeParameters:
         return self._parameter_server.snapshot

@@ -8,7 +8,7 @@ from typing import Any
 
 from hand3r_ros.node.calibration import LatestCalibration
 from hand3r_ros.node.detections import DetectionBuffer
-from hand3r_ros.node.transforms import TransformLookup
+from hand3r_ros.node.transforms import ParentListener, TransformLookup
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,4 +29,5 @@ class Inputs:
     calibration: LatestCalibration
     detections: DetectionBuffer
     transforms: TransformLookup | None  # None when no parameter needs TF
+    parents: ParentListener | None  # None when no transform is published
     publisher_count: Callable[[str], int]  # of a topic

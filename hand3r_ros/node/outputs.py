@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from std_msgs.msg import Header
@@ -13,7 +14,8 @@ from hand3r_ros.hand_model.data import HandModelData
 from hand3r_ros.node import frames, messages_scene, topics
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.node.qos import create_overridable, reliable
-from hand3r_ros.node.result_messages import Moment, ResultMessages
+from hand3r_ros.node.result_messages import Moment, OutgoingTransforms, ResultMessages
+from hand3r_ros.node.tf_tree import Parents
 from hand3r_ros.node.topics import OUTPUT_TOPICS, OutputTopic
 from hand3r_ros.online.mapping import MapCloud
 from hand3r_ros.online.results import FrameResult
@@ -25,9 +27,15 @@ class Outputs:
     Raises :class:`QosOverrideError` when a user's QoS is refused; nothing is left over then.
     """
 
-    def __init__(self, node: LifecycleNode, hand_model: HandModelData, lookup_base: frames.BaseLookup) -> None:
+    def __init__(
+        self,
+        node: LifecycleNode,
+        hand_model: HandModelData,
+        lookup_base: frames.BaseLookup,
+        parents: Callable[[], Parents],
+    ) -> None:
         self._node = node
-        self._messages = ResultMessages(hand_model, lookup_base)
+        self._messages = ResultMessages(hand_model, lookup_base, parents)
         self._broadcaster = TransformBroadcaster(node)
         self._publishers: dict[OutputTopic, LifecyclePublisher] = {}
         try:
@@ -49,18 +57,15 @@ class Outputs:
         stamp = self._node.get_clock().now().to_msg()
         self._publishers[topics.HAND_TOPOLOGY].publish(self._messages.topology(stamp))
 
-    def publish_result(self, result: FrameResult, header: Header, parameters: NodeParameters) -> str | None:
-        """Send everything that one image gave; ``header`` is that of the image.
-
-        Gives what could not be published and why, None when all was.
-        """
-        transforms, problem = self._messages.transforms(result, header, parameters)
-        if transforms:
-            self._broadcaster.sendTransform(transforms)
+    def publish_result(self, result: FrameResult, header: Header, parameters: NodeParameters) -> OutgoingTransforms:
+        """Send everything that one image gave; ``header`` is that of the image. Gives what went to /tf."""
+        transforms = self._messages.transforms(result, header, parameters)
+        if transforms.messages:
+            self._broadcaster.sendTransform(transforms.messages)
         now = Moment(self._node.get_clock().now().to_msg(), time.monotonic())
         for topic, message in self._messages.of_frame(result, header, parameters, now, self._wanted):
             self._publishers[topic].publish(message)
-        return problem
+        return transforms
 
     def publish_map(self, cloud: MapCloud, header: Header) -> None:
         """Send the whole map; ``header.frame_id`` is the world."""

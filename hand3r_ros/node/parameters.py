@@ -286,7 +286,11 @@ class NodeParameters:
         tidy=frame_name,
     )
     publish_tf: bool = parameter(True, 'Publish the camera pose as TF (never with pose_source tf)', SETUP)
-    invert_tf: bool = parameter(False, 'Publish TF camera -> world, for cameras that already have a parent', SETUP)
+    invert_tf: bool = parameter(
+        False,
+        'Publish TF camera -> world. It is done anyway, with a warning, for a camera or base_frame that has a parent',
+        SETUP,
+    )
     tf_hands: bool = parameter(False, 'Publish TF world_frame -> hand3r_left_wrist and hand3r_right_wrist', SETUP)
 
     detections: DetectionParameters = dataclasses.field(default_factory=DetectionParameters)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from hand3r_ros.hand_model.joints import KEYPOINT_NAMES, KEYPOINT_PARENTS, NUM_V
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.node import frames, messages, messages_hands, messages_markers, messages_scene, topics
 from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.node.tf_tree import Parents
 from hand3r_ros.node.topics import OutputTopic
 from hand3r_ros.online.results import FrameResult
 
@@ -42,10 +43,23 @@ class Moment:
     seconds: float  # of any steady clock
 
 
+@dataclass(frozen=True)
+class OutgoingTransforms:
+    """What one image gives for /tf."""
+
+    messages: list[TransformStamped] = field(default_factory=list)
+    missing: str | None = None  # what is not known yet
+    changed: str | None = None  # what is not published as asked for, because of the tree of others
+
+
 class ResultMessages:
     """Builds the messages of one frame after the other; remembers only the camera's path and the last markers."""
 
-    def __init__(self, hand_model: HandModelData, lookup_base: frames.BaseLookup) -> None:
+    def __init__(
+        self, hand_model: HandModelData, lookup_base: frames.BaseLookup, parents: Callable[[], Parents]
+    ) -> None:
+        """Takes the hand model in use, and what TF says: where ``base_frame`` is, and which parents frames have."""
+        self._parents = parents
         self._hand_model = hand_model
         self._faces = {side: np.asarray(hand_model.faces(side)) for side in HandSide}
         self._lookup_base = lookup_base
@@ -64,21 +78,21 @@ class ResultMessages:
             KEYPOINT_PARENTS,
         )
 
-    def transforms(
-        self, result: FrameResult, header: Header, parameters: NodeParameters
-    ) -> tuple[list[TransformStamped], str | None]:
-        """For /tf, and what is missing there and why; ``header`` is that of the image."""
+    def transforms(self, result: FrameResult, header: Header, parameters: NodeParameters) -> OutgoingTransforms:
+        """For /tf; ``header`` is that of the image."""
         if not frames.is_placed(result):
-            return [], None
-        problem, found = None, []
+            return OutgoingTransforms()
+        parents, missing = self._parents(), None
+        joint = frames.camera_joint(header.frame_id, parameters, parents)
+        found: list[TransformStamped] = []
         try:
-            camera = frames.camera_transform(header, result.T_world_camera, parameters, self._lookup_base)
+            camera = frames.camera_transform(header, result.T_world_camera, parameters, self._lookup_base, parents)
             found = [] if camera is None else [camera]
         except LookupError as error:
-            problem = str(error)
+            missing = f'pose of base_frame is not published: {error}'
         if parameters.tf_hands:
             found += frames.hand_transforms(messages.header(header.stamp, parameters.world_frame), result.hands)
-        return found, problem
+        return OutgoingTransforms(found, missing, None if joint is None else joint.problem)
 
     def of_frame(
         self,

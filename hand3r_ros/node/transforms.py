@@ -1,18 +1,27 @@
-"""Looks transforms up in TF, waiting on the worker's thread while the executor's thread receives them."""
+"""Listens to TF: looks transforms up, and notes which frames others have given a parent.
+
+The executor's thread receives, the worker's thread asks and waits.
+"""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
+from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, TransformException, TransformListener
 
 from hand3r_ros.geometry import Array
 from hand3r_ros.node.messages import matrix_from_transform
+from hand3r_ros.node.names import frame_name, is_frame_name
+from hand3r_ros.node.tf_tree import SeenParents
 
 _POLL_SECONDS = 0.005
+_TF_DEPTH = 100  # as tf2_ros has it
 
 
 class TransformLookup:
@@ -49,3 +58,28 @@ class TransformLookup:
         if self._listener is not None:
             self._listener.unregister()
             self._listener = None
+
+
+class ParentListener:
+    """Notes the parents of all frames on /tf and /tf_static while it is open."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.seen = SeenParents()
+        static = QoSProfile(depth=_TF_DEPTH, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._subscriptions = [
+            node.create_subscription(TFMessage, '/tf', partial(self._take, static=False), QoSProfile(depth=_TF_DEPTH)),
+            node.create_subscription(TFMessage, '/tf_static', partial(self._take, static=True), static),
+        ]
+
+    def close(self) -> None:
+        """Stop listening."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+
+    def _take(self, message: TFMessage, static: bool) -> None:
+        for transform in message.transforms:
+            parent, child = frame_name(transform.header.frame_id), frame_name(transform.child_frame_id)
+            if is_frame_name(parent) and is_frame_name(child) and parent != child:
+                self.seen.add(parent, child, static)

@@ -21,6 +21,7 @@ from hand3r_ros.node.lens import Calibration
 from hand3r_ros.node.parameters import DETECTORS_WITH_TOPIC, NodeParameters
 from hand3r_ros.node.result_messages import Moment, ResultMessages
 from hand3r_ros.node.stamps import NANOSECONDS, NO_STAMPS, StampError, StampGuard
+from hand3r_ros.node.tf_tree import Parents
 from hand3r_ros.node.topics import OutputTopic
 from hand3r_ros.offline.checkpoint import RunMemory
 from hand3r_ros.offline.errors import UnusableImageError
@@ -60,7 +61,7 @@ class FrameStepper:
     ) -> None:
         self.reconstructor = reconstructor
         self.stamps = StampGuard()
-        self.builder = ResultMessages(load_hand_model(reconstructor.config), self._base)
+        self.builder = ResultMessages(load_hand_model(reconstructor.config), self._base, self._parents)
         self.map_due_ns = 0  # log time
         self.session_id = reconstructor.session_id
         self._companions = companions
@@ -209,6 +210,9 @@ class FrameStepper:
     def _base(self, camera_frame: str, base_frame: str) -> Array:
         return self._lookup(camera_frame, base_frame)
 
+    def _parents(self) -> Parents:
+        return {} if self._companions.transforms is None else self._companions.transforms.parents()
+
     def _lookup(self, target: str, source: str) -> Array:
         if self._companions.transforms is None:
             raise LookupError('the input has no /tf')
@@ -223,11 +227,12 @@ class FrameStepper:
             tally.sessions += 1
             self.builder.forget_session()
             self.map_due_ns = 0
-        transforms, problem = self.builder.transforms(result, header, self._parameters)
-        if problem is not None:
-            tally.warn(f'the pose of base_frame is missing in /tf: {problem}')
-        if transforms:
-            yield TF_TOPIC, TFMessage(transforms=transforms)
+        transforms = self.builder.transforms(result, header, self._parameters)
+        for problem in (transforms.missing, transforms.changed):
+            if problem is not None:
+                tally.warn(f'/tf: {problem}')
+        if transforms.messages:
+            yield TF_TOPIC, TFMessage(transforms=transforms.messages)
         now = Moment(header.stamp, image.log_ns / NANOSECONDS)
         for topic, message in self.builder.of_frame(result, header, self._parameters, now, _everything):
             yield self.topic_name(topic), message

@@ -73,6 +73,10 @@ class TransformHistory:
         T_common_source = self._climb(to_source[: to_source.index(common)], stamp_ns)
         return invert_transform(T_common_target) @ T_common_source
 
+    def parents(self) -> dict[str, tuple[str, ...]]:
+        """The parent of each frame."""
+        return {child: (edge.parent,) for child, edge in self._edges.items()}
+
     def _way_up(self, frame: str) -> list[str]:
         """The frame, its parent and so on to the root."""
         way = [frame]

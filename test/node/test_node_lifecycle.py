@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from harness import CAMERA_FRAME, PATIENCE, RELIABLE_IMAGES, RunningNode, running_node
 from lifecycle_msgs.msg import Transition
+from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool
 from tf2_msgs.msg import TFMessage
-from tf2_ros import StaticTransformBroadcaster, TransformBroadcaster
+from tf2_ros import Buffer, StaticTransformBroadcaster, TransformBroadcaster, TransformListener
 
 from hand3r_msgs.msg import Hand3RStatus, HandMeshArray
 from hand3r_ros.geometry import R_BODY_OPTICAL, make_transform
@@ -295,4 +296,54 @@ def test_with_a_base_frame_the_robot_is_placed_and_hands_may_stay_in_the_camera(
         wrist = client.received['/hand3r/hands/left/wrist_pose'][0]
         assert wrist.header.frame_id == CAMERA_FRAME
         assert wrist.header.stamp.sec > 1_700_000_000  # the time of publishing, not the stamp of the image
+        assert node.close() == 0
+
+
+def test_a_camera_that_its_driver_places_keeps_its_parent_and_the_tree_stays_whole(weights_dir: Path) -> None:
+    """As RealSense, ZED and OAK drivers do: /tf_static camera_link -> optical frame, and nothing is set for it."""
+    with running_node(start(weights_dir, detector='topic')) as node:
+        client = node.client
+        T_link_camera = make_transform(R_BODY_OPTICAL, [0.1, 0.0, 0.4])
+        static = StaticTransformBroadcaster(client)
+        header = messages.header(messages.time_from_nanoseconds(0), 'camera_link')
+        for topic, kind in {STATUS: Hand3RStatus, '/tf': TFMessage, '/diagnostics': DiagnosticArray}.items():
+            client.record(kind, topic)
+        client.record(PoseStamped, '/hand3r/camera_pose')
+        stream(node)
+        stamp = node.send()  # nobody has placed the camera yet
+        (transform,) = client.message_at('/tf', stamp).transforms
+        assert (transform.header.frame_id, transform.child_frame_id) == ('hand3r_world', CAMERA_FRAME)
+
+        static.sendTransform(messages.transform_stamped(header, CAMERA_FRAME, T_link_camera))
+
+        def inverted() -> int | None:
+            stamp = node.send()
+            (transform,) = client.message_at('/tf', stamp).transforms
+            return stamp if transform.child_frame_id == 'hand3r_world' else None
+
+        stamp = client.wait(inverted, 'the inverse transform')
+        buffer = Buffer()
+        TransformListener(buffer, client)
+        client.wait(lambda: buffer.can_transform('camera_link', CAMERA_FRAME, Time()), 'the transform of the driver')
+        stamp = node.send()
+        assert client.message_at('/tf', stamp).transforms[0].header.frame_id == CAMERA_FRAME
+        pose = messages.matrix_from_pose(client.message_at('/hand3r/camera_pose', stamp).pose)
+        for frame, T_camera in ((CAMERA_FRAME, np.eye(4)), ('camera_link', np.linalg.inv(T_link_camera))):
+            client.wait(lambda frame=frame: buffer.can_transform('hand3r_world', frame, Time(nanoseconds=stamp)), frame)
+            found = buffer.lookup_transform('hand3r_world', frame, Time(nanoseconds=stamp)).transform
+            np.testing.assert_allclose(messages.matrix_from_transform(found), pose @ T_camera, atol=1e-6)
+        found = buffer.lookup_transform('camera_link', CAMERA_FRAME, Time(nanoseconds=stamp)).transform
+        np.testing.assert_allclose(messages.matrix_from_transform(found), T_link_camera, atol=1e-9)
+
+        node.send()
+        client.wait(lambda: any('base_frame:=camera_link' in line for line in node.log()), 'the warning')
+        assert len([line for line in node.log() if 'invert_tf:=true' in line]) == 1
+        client.wait(
+            lambda: any(
+                status.level == DiagnosticStatus.WARN and 'invert_tf:=true' in status.message
+                for message in list(client.received['/diagnostics'])
+                for status in message.status
+            ),
+            'a warning in the diagnostics',
+        )
         assert node.close() == 0

@@ -42,8 +42,12 @@ def test_poses_come_from_the_recording(settings, bag_with_robot):
     assert '/tf' not in found  # the pose is known already: a second parent would tear the tree
 
 
-def test_the_pose_of_the_base_is_published_through_the_recorded_mounting(settings, bag_with_robot):
-    run = settings(bag_with_robot, pose_source='network', base_frame='base', detector=None)
+def test_the_pose_of_the_base_is_published_through_the_recorded_mounting(settings, rendered, tmp_path):
+    static = messages.transform_stamped(header(0, 'base'), 'camera_optical', T_BASE_CAMERA)
+    bag = write_bag(
+        tmp_path / 'bag', [('/tf_static', stamp_ns(0), TFMessage(transforms=[static])), *recording(rendered[:3])]
+    )
+    run = settings(bag, pose_source='network', base_frame='base', detector=None)
     run_offline(run)
     found = read_bag(run.out)
     for (_, tf), (_, pose) in zip(found['/tf'], found['/hand3r/camera_pose'], strict=True):
@@ -51,6 +55,23 @@ def test_the_pose_of_the_base_is_published_through_the_recorded_mounting(setting
         assert (moved.header.frame_id, moved.child_frame_id) == ('hand3r_world', 'base')
         T_world_camera = messages.matrix_from_transform(moved.transform) @ T_BASE_CAMERA
         assert T_world_camera == pytest.approx(messages.matrix_from_pose(pose.pose), abs=1e-6)
+
+
+@pytest.mark.parametrize('frame', ['camera_optical', 'base'])
+def test_a_frame_that_the_recording_places_keeps_its_parent(settings, bag_with_robot, capsys, frame):
+    """Result and recording are played side by side: the world becomes a child of the frame, not its second parent."""
+    base_frame = '' if frame == 'camera_optical' else frame
+    run = settings(bag_with_robot, pose_source='network', base_frame=base_frame, detector=None)
+    run_offline(run)
+    found = read_bag(run.out)
+    T_frame_camera = np.eye(4) if frame == 'camera_optical' else T_BASE_CAMERA
+    for (_, tf), (_, pose) in zip(found['/tf'], found['/hand3r/camera_pose'], strict=True):
+        (joint,) = tf.transforms
+        assert (joint.header.frame_id, joint.child_frame_id) == (frame, 'hand3r_world')
+        T_frame_world = messages.matrix_from_transform(joint.transform)
+        T_world_camera = messages.matrix_from_pose(pose.pose)
+        assert T_frame_world @ T_world_camera == pytest.approx(T_frame_camera, abs=1e-6)
+    assert f"note: /tf: TF places '{frame}' in" in capsys.readouterr().out
 
 
 def test_images_before_the_first_pose_are_skipped_and_said(settings, rendered, tmp_path, capsys):
