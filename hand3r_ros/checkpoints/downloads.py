@@ -170,13 +170,20 @@ def recognise(file: Member) -> _Seen:
     head = file.head(4096)
     if leading_pickle(head) is not None:
         return _recognise_checkpoint(file)
-    if head.startswith(ZIP_START) and file.size <= MAX_MANO_BYTES:  # arrays of numpy: the directory is at the end
-        content = file.head(file.size)
-        return _Seen('mano') if all(name + b'.npy' in content for name in _MANO_ARRAYS) else _Seen(None)
+    resembles = any(word in Path(file.name or file.container).name.lower() for word in SOURCES)
+    if head.startswith(ZIP_START):  # arrays of numpy, whose directory is at the end: other whole files are archives
+        content = file.head(min(file.size, MAX_MANO_BYTES))
+        if all(name + b'.npy' in content for name in _MANO_ARRAYS):
+            return _Seen('mano')
+        if b'.npy' in content:
+            kind = 'arrays, but not those of MANO'
+        else:
+            kind = 'an archive in an archive' if file.name else 'a zip file that is damaged or not whole'
+        return _Seen(None, kind if resembles else '')
     if head.startswith(_PICKLE_STARTS) and file.size <= MAX_MANO_BYTES:
         content = file.head(file.size)
-        return _Seen('mano') if all(name in content for name in _MANO_ARRAYS) else _Seen(None)
-    resembles = any(word in Path(file.name or file.container).name.lower() for word in SOURCES)
+        if all(name in content for name in _MANO_ARRAYS):
+            return _Seen('mano')
     return _Seen(None, kind_of(head, file.size) if resembles else '')
 
 

@@ -59,8 +59,9 @@ def find_mano(given: Path | str | None = None, weights_dir: Path | str | None = 
             return find_mano_file(folder)
         except HandModelFileError:
             continue
+    looked = ', '.join(str(folder.absolute()) for folder in folders)
     raise HandModelFileError(
-        f'no MANO_RIGHT.pkl or MANO_RIGHT.npz in {", ".join(map(str, folders))}: name its folder (parameter mano_dir), '
+        f'no MANO_RIGHT.pkl or MANO_RIGHT.npz in {looked}: name its folder (parameter mano_dir), '
         f'or put it beside the weights. `hand3r weights` says where it comes from'
     )
 

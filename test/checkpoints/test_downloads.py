@@ -237,6 +237,17 @@ def test_what_is_there_instead_is_said(downloads: Path, cut3r: bytes, capsys: py
     assert not out.exists()
 
 
+def test_an_interrupted_zip_file_is_named(downloads: Path, cut3r: bytes, hamer: bytes, mano: bytes) -> None:
+    write(downloads / 'c.pth', cut3r)
+    write(downloads / 'h.ckpt', hamer)
+    write(downloads / 'mano_v1_2.zip', zipped({MANO_IN_ARCHIVE: mano})[:-100])
+    write(downloads / 'mano_mean_params.npz', zipped({'pose.npy': b'', 'shape.npy': b'', 'cam.npy': b''}))
+    with pytest.raises(CheckpointError) as caught:
+        converted(downloads, mano=downloads)
+    assert 'mano_v1_2.zip (a zip file that is damaged or not whole)' in str(caught.value)
+    assert 'mano_mean_params.npz (arrays, but not those of MANO)' in str(caught.value)
+
+
 def test_places_that_are_not_there_are_named(
     downloads: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
