@@ -9,7 +9,7 @@ package_name = 'hand3r_ros'
 setup(
     name=package_name,
     version='0.1.0',
-    packages=find_packages(include=[package_name, package_name + '.*']),
+    packages=find_packages(include=[f'{name}{part}' for name in (package_name, 'hand3r_lab') for part in ('', '.*')]),
     package_data={package_name: ['hand_model/data/*', 'py.typed']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
@@ -31,9 +31,11 @@ setup(
     entry_points={
         'console_scripts': [
             'hand3r = hand3r_ros.cli:main',
+            'hand3r-lab = hand3r_lab.cli:main',
             'hand3r_node = hand3r_ros.node.executables:hand3r_node',
             'camera_player = hand3r_ros.node.executables:camera_player',
-            'demo_monitor = hand3r_ros.node.executables:demo_monitor',
+            'rendered_camera = hand3r_lab.demo.executables:rendered_camera',
+            'demo_monitor = hand3r_lab.demo.executables:demo_monitor',
             'live_viewer = hand3r_ros.node.executables:live_viewer',
         ],
     },

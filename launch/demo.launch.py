@@ -108,28 +108,29 @@ def hand3r(given: dict) -> IncludeLaunchDescription:
 
 
 def camera(given: dict, record: bool, view: bool) -> Node:
-    """The camera player; it begins when node, monitor, recorder and viewer listen."""
+    """The camera: a video player or a rendered scene; it begins when node, monitor, recorder and viewer listen."""
     fps = number(given, 'fps')
     video = str(Path(given['video']).expanduser().absolute()) if given['video'] else ''
-    return demo_node(
-        'camera_player',
-        given,
-        {
-            'source': video,
-            'fps': fps,
-            'frames': round(number(given, 'seconds') * fps),
-            'width': int(number(given, 'width')),
-            'height': int(number(given, 'height')),
-            'seed': int(number(given, 'seed')),
-            'camera': given['scene_camera'],
-            'hands': given['scene_hands'],
-            'intrinsics': [float(value) for value in given['intrinsics'].strip('[] ').split(',')],
-            'compressed': record,
-            'wait_for_subscribers': 3 if view else 2,
-            'wait_for_recorder': record,
-            'read_ahead': 20 if video else 200,
-        },
-    )
+    parameters = {
+        'fps': fps,
+        'frames': round(number(given, 'seconds') * fps),
+        'compressed': record,
+        'wait_for_subscribers': 3 if view else 2,
+        'wait_for_recorder': record,
+    }
+    if video:
+        intrinsics = [float(value) for value in given['intrinsics'].strip('[] ').split(',')]
+        played = {'source': video, 'intrinsics': intrinsics, 'read_ahead': 20}
+        return demo_node('camera_player', given, {**parameters, **played})
+    scene = {
+        'width': int(number(given, 'width')),
+        'height': int(number(given, 'height')),
+        'seed': int(number(given, 'seed')),
+        'camera': given['scene_camera'],
+        'hands': given['scene_hands'],
+        'read_ahead': 200,
+    }
+    return demo_node('rendered_camera', given, {**parameters, **scene})
 
 
 def monitor(given: dict, recording: 'Path | None', view: bool) -> Node:
@@ -143,6 +144,7 @@ def monitor(given: dict, recording: 'Path | None', view: bool) -> Node:
         {
             'output_dir': str(Path(given['output_dir']).expanduser().absolute()),
             'recording': '' if recording is None else str(recording),
+            'player': 'camera_player' if given['video'] else 'rendered_camera',
             'title': source,
         },
         on_exit=[ending],
@@ -183,7 +185,7 @@ def demo_node(executable: str, given: dict, parameters: dict, **options: object)
 def end_with_the_node(event: object, context: LaunchContext) -> 'Shutdown | None':
     """Without camera or node there is nothing to wait for."""
     name, code = str(getattr(event, 'process_name', '')), getattr(event, 'returncode', 0)
-    if code == 0 or context.is_shutdown or not name.startswith(('hand3r_node', 'camera_player')):
+    if code == 0 or context.is_shutdown or not name.startswith(('hand3r_node', 'camera_player', 'rendered_camera')):
         return None
     return Shutdown(reason=f'{name} ended with exit code {code}: see its messages above')
 

@@ -20,8 +20,8 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from hand3r_lab.open_hand.model import build_open_hand  # noqa: E402
 from hand3r_ros.commands.base import path_argument  # noqa: E402
-from hand3r_ros.hand_model.building.model import build_open_hand  # noqa: E402
 from hand3r_ros.hand_model.data import OPEN_HAND_FILE  # noqa: E402
 
 
@@ -40,7 +40,7 @@ def main() -> None:
         print(f'{name:48s} {value:.4f}')
     print(f'wrote {arguments.output} ({arguments.output.stat().st_size / 1e6:.2f} MB)')
     if arguments.picture:
-        from hand3r_ros.hand_model.building.picture import draw_gallery
+        from hand3r_lab.open_hand.picture import draw_gallery
 
         draw_gallery(arguments.picture)
         print(f'wrote {arguments.picture}')

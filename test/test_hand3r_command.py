@@ -1,10 +1,21 @@
-"""The hand3r command: what it accepts, and errors in one line."""
+"""The commands hand3r and hand3r-lab: what they accept, and errors in one line."""
 
 from pathlib import Path
 
 import pytest
 
-from hand3r_ros.cli import main, parse
+from hand3r_lab import cli as lab
+from hand3r_ros import cli
+
+
+def command_of(verb):
+    return lab if verb in cli.MOVED else cli
+
+
+@pytest.mark.parametrize('verb', cli.MOVED)
+def test_the_old_name_of_a_verb_names_the_new_one(verb, capsys):
+    assert cli.main([verb, '--help']) == 2
+    assert capsys.readouterr().err == f'hand3r {verb} is now: hand3r-lab {verb}\n'
 
 
 @pytest.mark.parametrize(
@@ -17,7 +28,7 @@ from hand3r_ros.cli import main, parse
     ],
 )
 def test_overrides_may_stand_anywhere(arguments):
-    options = parse(arguments)
+    options = lab.parse(arguments)
     assert options.overrides == ['steps=3', 'batch=2']
     assert str(options.weights) == 'a'
 
@@ -25,14 +36,14 @@ def test_overrides_may_stand_anywhere(arguments):
 @pytest.mark.parametrize('arguments', [['train', 'hand', '--stepz=3'], ['benchmark', 'steps=3'], ['run'], ['fly']])
 def test_what_no_verb_knows_is_refused(arguments, capsys):
     with pytest.raises(SystemExit, match='2'):
-        parse(arguments)
+        command_of(arguments[0]).parse(arguments)
     assert 'error:' in capsys.readouterr().err
 
 
 def test_an_error_of_the_user_is_one_line(capsys):
-    assert main(['train', 'hand', 'stepz=3']) == 1
+    assert lab.main(['train', 'hand', 'stepz=3']) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith('hand3r train: unknown stepz')
+    assert line.startswith('hand3r-lab train: unknown stepz')
 
 
 @pytest.mark.parametrize(
@@ -53,7 +64,7 @@ def test_an_error_of_the_user_is_one_line(capsys):
 def test_every_path_may_begin_with_the_home_folder(arguments, monkeypatch):
     """A shell expands ``--out ~/w`` but not ``--out=~/w``."""
     monkeypatch.setenv('HOME', '/home/somebody')
-    options = parse(arguments.split())
+    options = command_of(arguments.split()[0]).parse(arguments.split())
     found = [value for value in vars(options).values() if isinstance(value, Path)]
     assert len(found) == arguments.count('~')
     assert all(path.parent == Path('/home/somebody') for path in found)
@@ -62,7 +73,7 @@ def test_every_path_may_begin_with_the_home_folder(arguments, monkeypatch):
 @pytest.mark.parametrize('path', ['~nosuchuser/out.mcap', ''])
 def test_paths_that_cannot_be_meant_are_refused(path, capsys):
     with pytest.raises(SystemExit, match='2'):
-        parse(['run', 'a.mp4', f'--out={path}'])
+        cli.parse(['run', 'a.mp4', f'--out={path}'])
     said = capsys.readouterr().err
     assert 'argument --out' in said and ('no user' in said or 'empty' in said)
 

@@ -1,14 +1,53 @@
-"""What every verb of the ``hand3r`` command shares."""
+"""What every verb of the commands ``hand3r`` and ``hand3r-lab`` shares."""
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
+
+from hand3r_ros import __version__
 
 Verbs: TypeAlias = 'argparse._SubParsersAction[argparse.ArgumentParser]'
+
+
+class Verb(Protocol):
+    """A module that declares one verb."""
+
+    def add_parser(self, verbs: Verbs, /) -> None:
+        """Declares the verb, its options and ``run``."""
+        ...
+
+
+def parse_command(
+    program: str, description: str, verbs: Sequence[Verb], arguments: Sequence[str] | None
+) -> argparse.Namespace:
+    """The options; NAME=VALUE overrides may stand anywhere among them, which argparse alone does not allow."""
+    parser = argparse.ArgumentParser(prog=program, description=description)
+    parser.add_argument('--version', action='version', version=__version__)
+    parsers = parser.add_subparsers(dest='verb', required=True)
+    for verb in verbs:
+        verb.add_parser(parsers)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and not (hasattr(options, 'overrides') and all('=' in text and text[0] != '-' for text in rest)):
+        parser.error(f'unrecognized arguments: {" ".join(rest)}')
+    if rest:
+        options.overrides = [*options.overrides, *rest]
+    return options
+
+
+def run_command(program: str, options: argparse.Namespace) -> int:
+    """The exit code of a verb; errors a user can mend are one line, without a traceback."""
+    try:
+        return int(options.run(options) or 0)  # a verb may return an exit status
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f'{program} {options.verb}: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def path_argument(text: str) -> Path:

@@ -155,8 +155,8 @@ def read_weights_info(path: Path | str) -> WeightsInfo:
     if not path.is_file():
         raise WeightsError(
             f'weights file {path.absolute()} does not exist: check the parameter weights_dir and $HAND3R_WEIGHTS, or '
-            'make the file with `hand3r convert` (preset full) or `hand3r train`; `hand3r weights` lists what is found '
-            'and where the rest comes from'
+            'make the file with `hand3r convert` (preset full) or `hand3r-lab train`; `hand3r weights` lists what is '
+            'found and where the rest comes from'
         )
     try:
         with safe_open(path, framework='pt') as file:

@@ -23,7 +23,7 @@ class Hand3RConfig:
     """Whether hands enter the scene stream as prompts and get a learned translation. False for weights without
     trained prompts (both public checkpoints, joined as they are): hands then leave the scene untouched."""
     detection: DetectionHeadConfig | None = None
-    """The hand detection head; None for weights without one. ``hand3r train detector`` adds it to finished weights,
+    """The hand detection head; None for weights without one. ``hand3r-lab train detector`` adds it to finished weights,
     so networks are made without it everywhere else."""
 
     def __post_init__(self) -> None:

@@ -89,7 +89,7 @@ class Hand3R(nn.Module):
 
         """
         if self.detection_head is None:
-            raise ValueError('the network has no detection head: add one with `hand3r train detector`')
+            raise ValueError('the network has no detection head: add one with `hand3r-lab train detector`')
         return self.detection_head(frame.image, scene)
 
     def encode(self, frame: Frame, boxes: HandBoxes, scene: SceneTokens | None = None) -> EncodedFrame:

@@ -20,9 +20,9 @@ from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages, messages_hands, messages_scene
 from hand3r_ros.node.calibration import CalibrationError, intrinsics_from_camera_info
 from hand3r_ros.node.callbacks import GuardedCallbacks
-from hand3r_ros.node.demo.collector import Newest
-from hand3r_ros.node.demo.declaring import declare_parameters
+from hand3r_ros.node.declaring import declare_parameters
 from hand3r_ros.node.image_decoding import ImageDecodingError, decode_image
+from hand3r_ros.node.newest import Newest
 from hand3r_ros.node.parameter_fields import Changes, ParameterError, parameter
 from hand3r_ros.node.running import run_node
 from hand3r_ros.node.stamps import stamp_nanoseconds

@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from hand3r_ros.geometry import Intrinsics
-from hand3r_ros.synthetic import rasterizer
+from hand3r_ros.visualization import rasterizer
 
 Color = tuple[float, float, float]
 """Red, green, blue, 0..255."""

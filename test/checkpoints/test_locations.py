@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from foreign_files import write_cut3r, write_hamer
 
+from hand3r_lab import cli as lab
 from hand3r_ros import cli
 from hand3r_ros.checkpoints.locations import find_mano, find_weights_folder, packaged_weights
 from hand3r_ros.hand_model.data import ARRAY_NAMES, load_mano, load_open_hand
@@ -80,9 +81,9 @@ def test_the_commands_look_there(
     (tmp_path / 'tiny.safetensors').write_bytes(b'damaged')
     monkeypatch.setenv('HAND3R_WEIGHTS', str(tmp_path))
     for verb in ('benchmark', 'evaluate'):
-        assert cli.main([verb]) == 1
+        assert lab.main([verb]) == 1
         assert f'{tmp_path}/tiny.safetensors is damaged' in capsys.readouterr().err
-    assert cli.main(['evaluate', '--preset', 'full']) == 1
+    assert lab.main(['evaluate', '--preset', 'full']) == 1
     assert f'{tmp_path}/full.safetensors does not exist' in capsys.readouterr().err
 
 
@@ -95,7 +96,7 @@ def test_a_converted_network_is_not_measured_on_another_hand(
     assert cli.main(['convert', '--cut3r', str(cut3r), '--hamer', str(hamer), '--out', 'my weights']) == 0
     assert f"export HAND3R_WEIGHTS='{tmp_path}/my weights'" in capsys.readouterr().out  # wherever one stands
     monkeypatch.setenv('HAND3R_WEIGHTS', str(tmp_path / 'my weights'))
-    assert cli.main(['evaluate', '--preset', 'full', '--processes', '1']) == 1
+    assert lab.main(['evaluate', '--preset', 'full', '--processes', '1']) == 1
     assert 'on a public data set, with --data' in capsys.readouterr().err
 
 

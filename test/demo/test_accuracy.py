@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hand3r_lab.demo.accuracy import measure
+from hand3r_lab.demo.run_record import FrameRecord, RunRecord, SeenHand, StageTimes
+from hand3r_lab.demo.summary import as_numbers, as_text, for_picture, summarize
 from hand3r_ros.geometry import make_transform, transform_points
 from hand3r_ros.hand_model.sides import HandSide
-from hand3r_ros.node.demo.accuracy import measure
-from hand3r_ros.node.demo.run_record import FrameRecord, RunRecord, SeenHand, StageTimes
-from hand3r_ros.node.demo.summary import as_numbers, as_text, for_picture, summarize
 
 RNG = np.random.default_rng(5)
 SHAPE = RNG.normal(0.0, 0.04, (21, 3))

@@ -10,11 +10,11 @@ from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.online.results import HandResult
 
 pytest.importorskip('rclpy')
-from hand3r_ros.node import messages, messages_hands, messages_scene
-from hand3r_ros.node.demo import player_messages
-from hand3r_ros.node.demo.collector import Collector
-from hand3r_ros.node.demo.run_picture import draw_run
-from hand3r_ros.node.demo.summary import summarize
+from hand3r_lab.demo import truth_messages
+from hand3r_lab.demo.collector import Collector
+from hand3r_lab.demo.run_picture import draw_run
+from hand3r_lab.demo.summary import summarize
+from hand3r_ros.node import messages, messages_hands, messages_scene, player_messages
 
 CAMERA = Intrinsics(60.0, 60.0, 31.5, 23.5, 64, 48)
 T_WORLD_CAMERA = make_transform([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]], [0.2, 0.1, 0.0])
@@ -86,7 +86,7 @@ def test_depth_is_compared_where_both_know_it(cloud_first: bool) -> None:
     truth[:, :32] = 0.0  # nothing to be seen on the left
     points = unproject_depth(np.full_like(truth, 2.2), CAMERA).reshape(-1, 3)
     cloud = messages_scene.point_cloud(header('camera'), points, np.zeros_like(points, np.uint8))
-    depth = player_messages.depth_image(header('camera'), truth)
+    depth = truth_messages.depth_image(header('camera'), truth)
     collector = Collector()
     give_image(collector)
     if cloud_first:

@@ -176,7 +176,7 @@ class TestDemo(unittest.TestCase):
 
     @staticmethod
     def intrinsics() -> Any:
-        from hand3r_ros.synthetic.sequence import SceneConfig, Sequence
+        from hand3r_lab.scenes.sequence import SceneConfig, Sequence
 
         return Sequence(200_000_011, SceneConfig(width=160, height=120, frames=2, fps=RATE)).intrinsics
 
@@ -194,7 +194,7 @@ class TestAfterDemo(unittest.TestCase):
     def test_every_process_ended_well(self, proc_info: Any) -> None:
         launch_testing.asserts.assertExitCodes(proc_info)
         names = ' '.join(info.process_name for info in proc_info)
-        for name in ('hand3r_node', 'camera_player', 'demo_monitor', 'recorder'):
+        for name in ('hand3r_node', 'rendered_camera', 'demo_monitor', 'recorder'):
             self.assertIn(name, names)
 
     def test_the_summary_has_accuracy_and_places(self, results: Path) -> None:

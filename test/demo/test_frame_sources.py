@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from video_files import FRAMES, TURNS, damage, turn, write_video
 
-from hand3r_ros.node.demo.frame_sources import RealImages, SourceError, open_images
-from hand3r_ros.node.demo.read_ahead import ReadAhead
+from hand3r_ros.node.frame_sources import RealImages, SourceError, open_images
+from hand3r_ros.node.read_ahead import ReadAhead
 
 SIZE = (64, 48)
 
@@ -109,7 +109,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, make: str) -> None:
 
 
 def test_the_command_line_check_says_what_is_wrong(video: Path) -> None:
-    check = [sys.executable, '-m', 'hand3r_ros.node.demo.frame_sources']
+    check = [sys.executable, '-m', 'hand3r_ros.node.frame_sources']
     good = subprocess.run([*check, str(video)], capture_output=True, text=True, timeout=120)
     assert good.returncode == 0 and 'clip.mp4' in good.stdout
     bad = subprocess.run([*check, str(video) + 'x'], capture_output=True, text=True, timeout=120)

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from hand3r_ros.hand_model.building.anthropometry import fit_joint_regressor, random_shapes, shape_space
-from hand3r_ros.hand_model.building.correctives import SkinningProblem, fit_pose_blend_shapes, skinning_errors
-from hand3r_ros.hand_model.building.glb import read_glb
-from hand3r_ros.hand_model.building.skinning import dual_quaternion_blend, linear_blend, skinning_transforms
-from hand3r_ros.hand_model.building.source import SourceHand, read_source
+from hand3r_lab.open_hand.anthropometry import fit_joint_regressor, random_shapes, shape_space
+from hand3r_lab.open_hand.correctives import SkinningProblem, fit_pose_blend_shapes, skinning_errors
+from hand3r_lab.open_hand.glb import read_glb
+from hand3r_lab.open_hand.skinning import dual_quaternion_blend, linear_blend, skinning_transforms
+from hand3r_lab.open_hand.source import SourceHand, read_source
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.rig import load_open_hand_rig
 

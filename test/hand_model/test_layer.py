@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from hand3r_ros.hand_model.building.skinning import linear_blend, skinning_transforms
+from hand3r_lab.open_hand.skinning import linear_blend, skinning_transforms
 from hand3r_ros.hand_model.data import ARRAY_NAMES, HandModelData, hand_model_from_arrays, load_open_hand
 from hand3r_ros.hand_model.joints import (
     FINGERTIP_VERTICES,

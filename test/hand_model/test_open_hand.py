@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from hand3r_ros.hand_model.building.correctives import SkinningProblem, skinning_errors
+from hand3r_lab.open_hand.correctives import SkinningProblem, skinning_errors
 from hand3r_ros.hand_model.data import OPEN_HAND_FILE, HandModelData, load_open_hand
 from hand3r_ros.hand_model.joints import FINGERS, FINGERTIP_VERTICES, KEYPOINT_NAMES, NUM_BETAS, OPENPOSE_FINGERS
 from hand3r_ros.hand_model.layer import HandLayer

@@ -124,7 +124,7 @@ def test_presets_have_no_head_unless_asked_and_it_is_small():
         )
     assert sum(parameter.numel() for parameter in network().detection_head.parameters()) < 0.4e6
     plain = Hand3R(preset('tiny'))
-    with pytest.raises(ValueError, match='hand3r train detector'):
+    with pytest.raises(ValueError, match='hand3r-lab train detector'):
         plain.detect(Frame(image()), plain.encode_scene(Frame(image())))
 
 

@@ -279,9 +279,13 @@ class RunningNode:
             self.state()
 
 
+LAB_EXECUTABLES = ('rendered_camera', 'demo_monitor')
+
+
 def command(name: str, preparation: str = '') -> list[str]:
     """The command line of an executable of the package; ``preparation`` is Python code that is run before it."""
-    code = f'import sys; from hand3r_ros.node import executables\n{preparation}\nsys.exit(executables.{name}())'
+    room = 'hand3r_lab.demo' if name in LAB_EXECUTABLES else 'hand3r_ros.node'
+    code = f'import sys; from {room} import executables\n{preparation}\nsys.exit(executables.{name}())'
     return [sys.executable, '-c', code]
 
 

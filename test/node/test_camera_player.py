@@ -20,6 +20,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import UInt32
 from vision_msgs.msg import Detection2DArray
 
+from hand3r_lab.scenes.sequence import SceneConfig, Sequence
 from hand3r_msgs.msg import HandMesh, HandMeshArray
 from hand3r_ros.geometry import project_points
 from hand3r_ros.hand_model.data import load_open_hand
@@ -27,7 +28,6 @@ from hand3r_ros.node import messages, messages_hands
 from hand3r_ros.node.calibration import intrinsics_from_camera_info
 from hand3r_ros.node.detections import detections_from_message
 from hand3r_ros.node.image_decoding import decode_compressed_image, decode_image
-from hand3r_ros.synthetic.sequence import SceneConfig, Sequence
 
 SEED, WIDTH, HEIGHT, FRAMES, RATE = 200_000_011, 160, 120, 4, 10.0
 TOPICS = {
@@ -39,12 +39,13 @@ TOPICS = {
     'ground_truth/camera_pose': PoseStamped,
     'ground_truth/depth': Image,
 }
-FINISHED = '/camera_player/finished'
+FINISHED = 'finished'
 
 
 def command(parameters: dict[str, Any]) -> list[str]:
     words = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
-    return [sys.executable, '-m', 'hand3r_ros.node.camera_player', '--ros-args', *words]
+    module = 'hand3r_ros.node.camera_player' if 'source' in parameters else 'hand3r_lab.demo.rendered_camera'
+    return [sys.executable, '-m', module, '--ros-args', *words]
 
 
 @pytest.fixture(scope='module')
@@ -58,15 +59,16 @@ def play() -> Iterator[Callable[[dict[str, Any]], tuple[dict[str, list[Any]], in
         client = Client(context)
         for topic, message_type in TOPICS.items():
             client.record(message_type, topic)
-        client.record(UInt32, FINISHED, latched=True)
+        finished = '/camera_player/finished' if 'source' in parameters else '/rendered_camera/finished'
+        client.record(UInt32, finished, latched=True)
         environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain)}
         with subprocess.Popen(command(parameters), env=environment) as process:
             try:
-                client.wait(lambda: client.received[FINISHED], 'the end of the stream', timeout=120.0)
+                client.wait(lambda: client.received[finished], 'the end of the stream', timeout=120.0)
                 code = process.wait(timeout=30.0)
             finally:
                 process.kill()
-        received = client.received
+        received = {**client.received, FINISHED: client.received[finished]}
         client.close()
         return received, code
 

@@ -24,12 +24,12 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2
 from std_srvs.srv import Trigger
 
+from hand3r_lab.scenes.sequence import RenderedFrame, SceneConfig, Sequence
 from hand3r_msgs.msg import Hand3RStatus, HandMeshArray
 from hand3r_ros.geometry import Array, project_points
 from hand3r_ros.node import messages, messages_hands, messages_scene
 from hand3r_ros.node.lens import LensDistortion, Undistorter
 from hand3r_ros.node.qos import IMAGE_DEPTH
-from hand3r_ros.synthetic.sequence import RenderedFrame, SceneConfig, Sequence
 
 STATUS, HANDS, POINTS = '/hand3r/status', '/hand3r/hands', '/hand3r/points'
 LENS = LensDistortion('plumb_bob', (-0.3, 0.1, 0.002, -0.001, 0.0))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from harness import RELIABLE_IMAGES, running_node
 
+from hand3r_lab.scenes.sequence import SceneConfig, Sequence
 from hand3r_msgs.msg import Hand3RStatus, HandMesh, HandMeshArray
 from hand3r_ros.geometry import project_points
 from hand3r_ros.node import messages_hands
@@ -17,7 +18,6 @@ from hand3r_ros.node.lens import Calibration
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.online.factory import build_reconstructor
 from hand3r_ros.online.results import CameraFrame, HandDetection
-from hand3r_ros.synthetic.sequence import SceneConfig, Sequence
 
 HANDS = '/hand3r/hands'
 WIDTH = 320

@@ -13,16 +13,16 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection2DArray
 
+from hand3r_lab.evaluation.detection import DetectionScore, TrueHand
+from hand3r_lab.scenes.sequence import SceneConfig, Sequence
+from hand3r_lab.scenes.splits import sequence_seed
 from hand3r_msgs.msg import HandMesh, HandMeshArray
-from hand3r_ros.evaluation.detection import DetectionScore, TrueHand
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.checkpoints import read_weights_info, save_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import with_detection_head
 from hand3r_ros.node import messages, messages_scene
 from hand3r_ros.online.results import HandDetection
-from hand3r_ros.synthetic.sequence import SceneConfig, Sequence
-from hand3r_ros.synthetic.splits import sequence_seed
 
 SHIPPED = Path(__file__).parents[2] / 'weights'
 LEFT_BOX = {'left': (40.0, 60.0, 130.0, 150.0)}
@@ -94,7 +94,7 @@ def test_hands_come_without_a_detections_topic_and_boxes_go_first(node: RunningN
 
 def test_the_shipped_weights_find_the_hands_of_rendered_scenes() -> None:
     if read_weights_info(SHIPPED / 'tiny.safetensors').config.detection is None:
-        pytest.skip('the shipped weights have no hand detection head (hand3r train detector adds it)')
+        pytest.skip('the shipped weights have no hand detection head (hand3r-lab train detector adds it)')
     score = DetectionScore()
     # Every image is of another scene, in which a pose from feature tracks would be lost.
     parameters = {'weights_dir': SHIPPED, **RELIABLE_IMAGES, 'detector': 'network', 'pose_source': 'network'}
@@ -110,7 +110,7 @@ def test_the_shipped_weights_find_the_hands_of_rendered_scenes() -> None:
             score.add([hand for hand in truth if hand.visible_fraction > 0.0], found)
     numbers = score.numbers()
     assert numbers['hands'] >= 16
-    assert numbers['F1'] > 0.2, numbers  # that it works at all; how well is for `hand3r evaluate --detection`
+    assert numbers['F1'] > 0.2, numbers  # that it works at all; how well is for `hand3r-lab evaluate --detection`
 
 
 def detection(hand: HandMesh) -> HandDetection:

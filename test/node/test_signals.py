@@ -22,7 +22,7 @@ from hand3r_msgs.srv import SaveState
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 MANY = (INT, INT, TERM, INT, TERM, TERM, INT)
-NAMES = ('hand3r_node', 'camera_player', 'demo_monitor', 'live_viewer')
+NAMES = ('hand3r_node', 'rendered_camera', 'demo_monitor', 'live_viewer')
 LASTING = """
 import functools, sys, time
 def lasting(target, name, seconds, mark=None):
@@ -128,7 +128,7 @@ def test_while_nothing_happens(name: str, numbers: tuple[int, ...], weights_dir:
     preparation = f"{LASTING}\nfrom hand3r_ros.node import running\nlasting(running, '_spin', 0.0)"
     parameters = {
         'hand3r_node': {'weights_dir': weights_dir, 'warmup': 'false'},
-        'camera_player': {'width': 32, 'height': 32, 'frames': 2},
+        'rendered_camera': {'width': 32, 'height': 32, 'frames': 2},
         'demo_monitor': {'output_dir': tmp_path},
         'live_viewer': {},
     }

@@ -14,12 +14,12 @@ import pytest
 from geometry_msgs.msg import PoseStamped
 from harness import RELIABLE_IMAGES, RunningNode, running_node
 
+from hand3r_lab.scenes.sequence import RenderedFrame, SceneConfig, Sequence
 from hand3r_msgs.msg import Hand3RStatus, HandMeshArray
 from hand3r_msgs.srv import LoadState, SaveMap, SaveState
 from hand3r_ros.node.confined_paths import ConfinedPathError
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.node.state_saving import first_state, requested_state
-from hand3r_ros.synthetic.sequence import RenderedFrame, SceneConfig, Sequence
 
 NOBODYS_PATHS = ('', '/', '//', '..', '../' * 12, 'loop/x', 'loop', 'out/x', 'a/' * 2000 + 'x', 'n' * 50_000, 'a\nb')
 """Which lead out of the folder, in circles or nowhere."""

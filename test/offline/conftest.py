@@ -11,12 +11,12 @@ import pytest
 import torch
 from recordings import FIRST_NS, FRAME_NS, FRAMES
 
+from hand3r_lab.scenes.sequence import RenderedFrame, SceneConfig, Sequence
 from hand3r_ros.network.checkpoints import save_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
 from hand3r_ros.offline.inputs import Selection
 from hand3r_ros.offline.settings import RunSettings
-from hand3r_ros.synthetic.sequence import RenderedFrame, SceneConfig, Sequence
 
 
 @pytest.fixture(scope='session')

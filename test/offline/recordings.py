@@ -14,11 +14,11 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesis, ObjectHypothesisWithPose
 
+from hand3r_lab.scenes.sequence import RenderedFrame
 from hand3r_ros.geometry import Array
 from hand3r_ros.node import messages, messages_scene
 from hand3r_ros.offline.serialization import to_cdr, type_name, type_store
 from hand3r_ros.online.results import HandDetection
-from hand3r_ros.synthetic.sequence import RenderedFrame
 
 FRAMES = 6
 FRAME_NS = 100_000_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hand3r_ros.synthetic.sequence import RenderedFrame, SceneConfig, Sequence
+from hand3r_lab.scenes.sequence import RenderedFrame, SceneConfig, Sequence
 
 SHARED = Path(__file__).resolve().parents[2].parent / 'shared'
 

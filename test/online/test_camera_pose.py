@@ -9,13 +9,13 @@ import pytest
 from scipy.spatial.transform import Rotation
 from truth_network import TruthNetwork, make_reconstructor, play
 
+from hand3r_lab.scenes.sequence import SceneConfig, Sequence
 from hand3r_ros.geometry import R_BODY_OPTICAL, invert_transform, make_transform, rotation_angle
 from hand3r_ros.online.camera_pose import first_camera_in_world
 from hand3r_ros.online.config import IDENTITY_POSE, GeometricPoseConfig
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.geometric_pose import GeometricPose
 from hand3r_ros.online.results import TrackingState
-from hand3r_ros.synthetic.sequence import SceneConfig, Sequence
 
 
 def true_path(frames, initial=IDENTITY_POSE):

@@ -134,10 +134,10 @@ def test_max_hands_zero_means_no_hands(network):
 def test_weights_without_the_head_are_refused_by_network_and_accepted_by_auto():
     plain = Hand3R(preset('tiny')).eval()
     plain.encoded = 0
-    with pytest.raises(DetectorUnavailableError, match='hand3r train detector'):
+    with pytest.raises(DetectorUnavailableError, match='hand3r-lab train detector'):
         reconstructor(plain, 'network')
     automatic = reconstructor(plain, 'auto')
-    with pytest.raises(DetectorUnavailableError, match='hand3r train detector'):
+    with pytest.raises(DetectorUnavailableError, match='hand3r-lab train detector'):
         automatic.reconfigure(replace(automatic.config, detection=DetectionConfig(detector='network')))
     assert automatic.process(frame(0)).hands == ()
     assert len(automatic.process(frame(1, detections=(GIVEN,))).hands) == 1

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from hand3r_ros.evaluation.placement_noise import fitted_crop_camera
+from hand3r_lab.evaluation.placement_noise import fitted_crop_camera
+from hand3r_lab.scenes.sequence import HandTruth, RenderedFrame
 from hand3r_ros.geometry import Intrinsics, invert_transform, unproject_depth
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.layer import HandLayer
@@ -25,7 +26,6 @@ from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.preparation import ImageGeometry
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 from hand3r_ros.online.results import CameraFrame, HandDetection
-from hand3r_ros.synthetic.sequence import HandTruth, RenderedFrame
 
 FRAME_NS = 100_000_000
 

@@ -41,7 +41,8 @@ def imported_top_level_names(folder: Path) -> set[str]:
 def test_every_ros_package_that_is_imported_is_declared():
     ros = {
         name
-        for name in imported_top_level_names(ROOT / 'hand3r_ros') | imported_top_level_names(ROOT / 'launch')
+        for folder in ('hand3r_ros', 'hand3r_lab', 'launch')
+        for name in imported_top_level_names(ROOT / folder)
         if name.endswith(('_msgs', '_srvs', '_interfaces')) or name in RECOGNISED
     }
     assert ros - {'ament_index_python'} <= declared('exec_depend')
@@ -63,28 +64,46 @@ def test_the_package_declares_launch_testing_for_its_tests():
 
 
 def test_only_the_node_room_imports_rclpy():
-    for room in ('online', 'network', 'hand_model', 'synthetic', 'training', 'evaluation', 'offline'):
-        assert 'rclpy' not in imported_top_level_names(ROOT / 'hand3r_ros' / room), room
+    for folder in (path for path in (ROOT / 'hand3r_ros').iterdir() if path.is_dir() and path.name != 'node'):
+        assert 'rclpy' not in imported_top_level_names(folder), folder
 
 
-@pytest.mark.parametrize(
-    ('room', 'forbidden'),
-    [
-        ('network', {'online', 'node', 'training', 'evaluation', 'synthetic', 'checkpoints'}),
-        ('checkpoints', {'online', 'node', 'training', 'evaluation', 'synthetic'}),
-        ('node', {'offline', 'training'}),
-        ('online', {'node', 'offline', 'training', 'evaluation'}),
-        ('hand_model', {'online', 'node', 'training', 'evaluation', 'synthetic', 'network'}),
-        ('synthetic', {'online', 'node', 'training', 'evaluation'}),
-        ('training', {'node'}),
-        ('evaluation', {'node'}),
-    ],
+def test_what_a_robot_runs_knows_nothing_of_the_lab():
+    assert 'hand3r_lab' not in imported_top_level_names(ROOT / 'hand3r_ros')
+
+
+ROOMS = (
+    'geometry',
+    'hand_model',
+    'network',
+    'checkpoints',
+    'online',
+    'node',
+    'offline',
 )
-def test_the_layers_point_one_way(room, forbidden):
-    for file in (ROOT / 'hand3r_ros' / room).rglob('*.py'):
+"""From the ground up. A room may import those before it."""
+
+
+@pytest.mark.parametrize('room', ROOMS)
+def test_the_layers_point_one_way(room):
+    above = set(ROOMS[ROOMS.index(room) + 1 :])
+    files = [ROOT / 'hand3r_ros' / f'{room}.py', *(ROOT / 'hand3r_ros' / room).rglob('*.py')]
+    for file in (file for file in files if file.is_file()):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith('hand3r_ros.'):
-                assert node.module.split('.')[1] not in forbidden, f'{file}: imports {node.module}'
+                assert node.module.split('.')[1] not in above, f'{file}: imports {node.module}'
+
+
+def test_a_node_that_starts_loads_nothing_of_the_lab_and_nothing_that_only_draws():
+    code = (
+        'import sys; import hand3r_ros.node.hand3r_node; '
+        "print(*sorted({name.split('.')[0] for name in sys.modules} & "
+        "{'hand3r_lab', 'matplotlib', 'viser'}))"
+    )
+    ran = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True
+    )
+    assert ran.stdout.split() == []
 
 
 def test_versions_agree():

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from hand3r_ros.evaluation.jobs import Plan, measure
-from hand3r_ros.evaluation.outputs import measured_in
-from hand3r_ros.evaluation.record import Record
-from hand3r_ros.evaluation.rendered import record_of
-from hand3r_ros.evaluation.report import format_report
+from hand3r_lab.evaluation.jobs import Plan, measure
+from hand3r_lab.evaluation.outputs import measured_in
+from hand3r_lab.evaluation.record import Record
+from hand3r_lab.evaluation.rendered import record_of
+from hand3r_lab.evaluation.report import format_report
 
 WEIGHTS = Path(__file__).parents[2] / 'weights'
 CHECK, EVALUATION = WEIGHTS / 'tiny_check.json', WEIGHTS / 'tiny_evaluation.json'

@@ -65,5 +65,5 @@ def check_detector(config: DetectionConfig, network: Hand3RConfig) -> None:
     if config.detector == 'network' and network.detection is None:
         raise DetectorUnavailableError(
             "detector 'network' needs weights with a hand detection head, which these lack: add one with "
-            '`hand3r train detector`, or choose another detector'
+            '`hand3r-lab train detector`, or choose another detector'
         )

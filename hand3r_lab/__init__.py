@@ -1,0 +1,1 @@
+"""What a robot never needs: rendered scenes, datasets, training, evaluation, benchmark, the open hand's build, demo."""
