@@ -16,10 +16,10 @@ import pytest
 import yaml
 from launch import LaunchContext
 
+from hand3r_lab.scenes.sequence import RenderedFrame, SceneConfig, Sequence
 from hand3r_ros.geometry import R_BODY_OPTICAL, Intrinsics, make_transform, transform_points, unproject_depth
 from hand3r_ros.node.parameters import NodeParameters
 from hand3r_ros.node.topics import DEPTH_IMAGE, OUTPUT_TOPICS
-from hand3r_ros.synthetic.sequence import RenderedFrame, SceneConfig, Sequence
 from hand3r_ros.visualization.view import View, look_at
 
 ROOT = Path(__file__).parents[2]
