@@ -84,5 +84,5 @@ def test_paths_that_cannot_be_meant_are_refused(path, capsys):
 )
 def test_numbers_that_cannot_be_meant_are_refused(option, capsys):
     with pytest.raises(SystemExit, match='2'):
-        parse(['run', 'a.mp4', '--out=o.mcap', option])
+        cli.parse(['run', 'a.mp4', '--out=o.mcap', option])
     assert f'argument {option.split("=")[0]}' in capsys.readouterr().err

@@ -155,7 +155,7 @@ def test_transitions_that_do_not_fit_the_state_are_refused(weights_dir: Path) ->
     [
         (
             'demo_monitor',
-            ('hand3r_ros.node.demo.collector', 'Collector', 'on_camera_info', 2),
+            ('hand3r_ros.node.collector', 'Collector', 'on_camera_info', 2),
             {'output_dir': '{tmp_path}'},
         ),
         ('live_viewer', ('hand3r_ros.node.live_viewer', '', 'intrinsics_from_camera_info', 2), {}),
