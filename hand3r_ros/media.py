@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -58,6 +59,11 @@ def is_image(path: Path) -> bool:
     if suffix in FOREIGN_SUFFIXES:
         raise MediaError(f'{path} is an image of kind {suffix}: {foreign_advice(suffix)}')
     return suffix in IMAGE_SUFFIXES
+
+
+def shown_name(path: Path) -> str:
+    """A path as text that can be printed and stored: what is no UTF-8 in it is replaced."""
+    return os.fsencode(path).decode('utf-8', 'replace')
 
 
 def foreign_advice(suffix: str) -> str:

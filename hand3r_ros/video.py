@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hand3r_ros.media import MediaError
+from hand3r_ros.media import MediaError, shown_name
 from hand3r_ros.video_container import VideoFacts, video_facts
 
 FALLBACK_RATE = 30.0
@@ -49,6 +49,8 @@ class Video:
         """
         self.path = path
         self._facts = _facts(path)
+        if shown_name(path.absolute()) != str(path.absolute()):
+            raise MediaError(f'{shown_name(path)}: OpenCV cannot open files whose names are not UTF-8 text: rename it')
         capture = self._opened()
         try:
             rate = float(capture.get(cv2.CAP_PROP_FPS))

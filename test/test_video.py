@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -114,7 +115,9 @@ def test_nothing_is_said_about_the_part_that_was_not_read(tmp_path: Path) -> Non
     assert reading.faults() == ()
 
 
-@pytest.mark.parametrize('name', ['12:30.mp4', 'clip_%02d.mp4', '-x.mp4', 'a b#c?.mp4', 'http:x.mp4'])
+@pytest.mark.parametrize(
+    'name', ['12:30.mp4', 'clip_%02d.mp4', '-x.mp4', 'a b#c?.mp4', 'http:x.mp4', '3\u202f50 PM\n.mp4']
+)
 def test_any_file_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     write_video(tmp_path / name, frames=3)
     monkeypatch.chdir(tmp_path)
@@ -157,3 +160,9 @@ def test_files_that_are_no_video_are_named(tmp_path: Path, name: str) -> None:
 def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r'gone\.mp4 cannot be read: No such file'):
         Video(tmp_path / 'gone.mp4')
+
+
+def test_a_name_that_is_no_text_is_refused_before_opencv_crashes_on_it(tmp_path: Path) -> None:
+    path = write_video(tmp_path / 'a.mp4', frames=2).rename(tmp_path / os.fsdecode(b'a\xff.mp4'))
+    with pytest.raises(MediaError, match='OpenCV cannot open files whose names are not UTF-8 text: rename it'):
+        Video(path)

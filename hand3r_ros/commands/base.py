@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -41,6 +42,9 @@ def parse_command(
 
 def run_command(program: str, options: argparse.Namespace) -> int:
     """The exit code of a verb; errors a user can mend are one line, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may be no text of the terminal's encoding
+            stream.reconfigure(errors='backslashreplace')
     try:
         return int(options.run(options) or 0)  # a verb may return an exit status
     except (ValueError, OSError, RuntimeError) as error:

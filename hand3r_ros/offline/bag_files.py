@@ -103,11 +103,14 @@ def _readable(path: Path, stack: ExitStack) -> Path:
 
 
 def _readable_folder(folder: Path, stack: ExitStack) -> Path:
-    content: Any = yaml.safe_load((folder / METADATA).read_text(encoding='utf-8'))
-    information = content['rosbag2_bagfile_information']
-    names = [Path(name).name for name in information['relative_file_paths']]
+    try:
+        content: Any = yaml.safe_load((folder / METADATA).read_text(encoding='utf-8'))
+        information = content['rosbag2_bagfile_information']
+        names = [Path(name).name for name in information['relative_file_paths']]
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+        raise ValueError(f'its {METADATA} is damaged or that of something else') from error
     unusual = _SPECIAL_IN_NAMES & set(f'{folder}{"".join(names)}')
-    if information['storage_identifier'] and not unusual:
+    if information.get('storage_identifier') and not unusual:
         return folder
     place = Path(stack.enter_context(TemporaryDirectory()))
     links = [f'recording_{number}{"".join(Path(name).suffixes[-2:])}' for number, name in enumerate(names)]
@@ -115,7 +118,7 @@ def _readable_folder(folder: Path, stack: ExitStack) -> Path:
         if (folder / name).exists():
             (place / link).symlink_to((folder / name).absolute())
     information['relative_file_paths'] = links
-    if not information['storage_identifier']:
+    if not information.get('storage_identifier'):
         known = [STORAGES[part] for part in Path(names[0]).suffixes if part in STORAGES] if names else []
         information['storage_identifier'] = known[-1] if known else ''
     (place / METADATA).write_text(yaml.safe_dump(content), encoding='utf-8')

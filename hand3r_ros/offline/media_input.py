@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 
 from hand3r_ros.imaging.decoder import ImageDecoder
-from hand3r_ros.media import MediaError, image_folder, read_image
+from hand3r_ros.media import MediaError, image_folder, read_image, shown_name
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.offline.errors import InputError, UnusableImageError
 from hand3r_ros.offline.inputs import Companions, InputImage, RgbImage
@@ -127,8 +128,8 @@ class ImagesInput:
     def identity(self) -> dict[str, Any]:
         """Folder, number and a hash of names and sizes."""
         listing = '\n'.join(f'{path.name} {path.stat().st_size}' for path in self._paths)
-        digest = hashlib.sha256(listing.encode()).hexdigest()
-        return {'images': str(self._paths[0].parent.resolve()), 'number': len(self._paths), 'listing': digest}
+        digest = hashlib.sha256(os.fsencode(listing)).hexdigest()
+        return {'images': shown_name(self._paths[0].parent.resolve()), 'number': len(self._paths), 'listing': digest}
 
     @property
     def length(self) -> int | None:
@@ -154,7 +155,7 @@ class ImagesInput:
             elif stamp is None:
                 stamp = FIRST_STAMP_NS + round(index * NANOSECONDS / rate)
             last_ns = stamp
-            yield InputImage(path.name, stamp, stamp, self._options.frame_id, decode)
+            yield InputImage(shown_name(Path(path.name)), stamp, stamp, self._options.frame_id, decode)
 
 
 def images_of_folder(folder: Path, options: MediaOptions) -> ImagesInput:
@@ -212,4 +213,5 @@ def _read(path: Path, decoder: ImageDecoder | None = None) -> RgbImage:
     try:
         return np.asarray(cv2.cvtColor(read_image(path, decoder), cv2.COLOR_BGR2RGB), np.uint8)
     except MediaError as error:
-        raise UnusableImageError(str(error).removeprefix(str(path)).lstrip(': ')) from error
+        said = str(error).removeprefix(str(path)).lstrip(': ')
+        raise UnusableImageError(said) from error

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from recordings import FIRST_NS
+from recordings import FIRST_NS, read_bag
 
 from hand3r_ros.offline.errors import RunError
 from hand3r_ros.offline.opening import open_input
@@ -95,3 +98,23 @@ def test_a_folder_of_videos_says_so(tmp_path):
     (tmp_path / 'a.mov').write_bytes(b'')
     with pytest.raises(RunError, match=r'holds no image .* but 2 videos: give one of them \(a\.mov\)'):
         opened(tmp_path)
+
+
+def test_names_that_are_no_text_do_not_end_a_run(settings, rendered, tmp_path, capsys):
+    """As files from old disks have them."""
+    path = tmp_path / os.fsdecode(b'disk\xff')
+    path.mkdir()
+    for number, frame in enumerate(rendered[:2]):
+        _, data = cv2.imencode('.png', frame.image)
+        (path / os.fsdecode(b'image\xff%d.png' % (number + 1))).write_bytes(data.tobytes())
+    (path / os.fsdecode(b'image\xff0.png')).write_bytes(b'damaged')
+    run = settings(path, map__publish=False, points__publish=False)
+    arguments = ['run', str(path), '--out', str(run.out), '--detector', 'none', '-p', 'points.publish:=false']
+    done = subprocess.run(
+        [sys.executable, '-m', 'hand3r_ros.cli', *arguments, '--weights-dir', run.values['weights_dir']],
+        capture_output=True,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b'2 images in' in done.stdout and b'skipped 1' in done.stdout
+    assert 'image\N{REPLACEMENT CHARACTER}0.png' in read_bag(run.out)['/hand3r/status'][-1][1].last_error

@@ -64,6 +64,13 @@ def test_any_name_of_a_folder_will_do(bag, tmp_path):
     assert count(bag.rename(tmp_path / 'take #2? 50%')) == IMAGES
 
 
+@pytest.mark.parametrize('content', ['', '{', 'rosbag2_bagfile_information: 5', 'name: camera'])
+def test_metadata_of_something_else_is_named(bag, content):
+    (bag / 'metadata.yaml').write_text(content)
+    with pytest.raises(RunError, match=r'its metadata\.yaml is damaged or that of something else .*ros2 bag reindex'):
+        opened(bag)
+
+
 def test_a_folder_without_metadata_is_its_only_file(bag):
     (bag / 'metadata.yaml').unlink()
     assert count(bag) == IMAGES
