@@ -155,12 +155,12 @@ def test_transitions_that_do_not_fit_the_state_are_refused(weights_dir: Path) ->
     [
         (
             'demo_monitor',
-            ('hand3r_ros.node.collector', 'Collector', 'on_camera_info', 2),
+            ('hand3r_lab.demo.collector', 'Collector', 'on_camera_info', 2),
             {'output_dir': '{tmp_path}'},
         ),
         ('live_viewer', ('hand3r_ros.node.live_viewer', '', 'intrinsics_from_camera_info', 2), {}),
         (
-            'camera_player',
+            'rendered_camera',
             ('hand3r_ros.node.camera_player', 'PlayerTopics', 'publish', 1),
             {'width': 32, 'height': 32, 'frames': 1, 'loop': 'true', 'wait_for_subscribers': 0},
         ),
@@ -181,18 +181,18 @@ def test_the_other_nodes_go_on_too(
     arguments = [*command(name, preparation(target)), '--ros-args', *words]
     with subprocess.Popen(arguments, env=environment, cwd=ROOT) as process:
         try:
-            if name != 'camera_player':
+            if name != 'rendered_camera':
                 client.wait(publisher.get_subscription_count, 'the subscription')
             for number in itertools.count():
                 assert process.poll() is None, process.returncode
                 failures = [m.msg for m in client.received['/rosout'] if f'broken {target[2]}' in m.msg]
                 if failures and number % 10 == 9:
                     break
-                if name != 'camera_player':
+                if name != 'rendered_camera':
                     publisher.publish(CameraInfo(width=number))
                 time.sleep(0.05)
             assert len(failures) == 1 and 'Traceback' in failures[0]
-            if name == 'camera_player':
+            if name == 'rendered_camera':
                 client.wait(lambda: client.received['camera_info'], 'an image after the failures')
             assert process.poll() is None
             process.send_signal(signal.SIGINT)
