@@ -28,7 +28,7 @@ class PlayerParameters:
     )
     intrinsics: tuple[float, ...] = parameter(
         (0.0, 0.0, 0.0, 0.0),
-        'fx fy cx cy of a video or of images, px of the file; zeros: unknown, no camera_info',
+        'fx fy cx cy of a video or of images as they are shown (upright), px; zeros: unknown, no camera_info',
         START,
         length=4,
     )
