@@ -101,6 +101,8 @@ class TrainingLoop:
             sampler=range(self.step_index, self.config.steps),
             num_workers=workers,
             prefetch_factor=4 if workers else None,
+            # Workers share what was read before them; it is not sent to them. Python 3.14 forks only when told to.
+            multiprocessing_context='fork' if workers else None,
             collate_fn=_unchanged,
             pin_memory=self.processes.device.type == 'cuda',
             generator=torch.Generator(),  # else starting it would draw from the global one

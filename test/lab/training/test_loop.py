@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import multiprocessing
 
 import pytest
 import torch
@@ -53,6 +54,15 @@ def test_going_on_takes_the_new_learning_rate_and_weight_decay(tmp_path):
     assert 0.0 < used['lr'] < slower.learning_rate
 
 
+@pytest.fixture
+def start_method_of_python_3_14():
+    before = multiprocessing.get_start_method()
+    multiprocessing.set_start_method('forkserver', force=True)
+    yield
+    multiprocessing.set_start_method(before, force=True)
+
+
+@pytest.mark.usefixtures('start_method_of_python_3_14')
 def test_data_does_not_depend_on_the_number_of_workers(tmp_path):
     results = []
     for workers in (0, 2):
