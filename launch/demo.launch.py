@@ -146,6 +146,7 @@ def monitor(given: dict, recording: 'Path | None', view: bool) -> Node:
             'recording': '' if recording is None else str(recording),
             'player': 'camera_player' if given['video'] else 'rendered_camera',
             'title': source,
+            'mirrored_image': is_mirrored(given),
         },
         on_exit=[ending],
     )
@@ -153,7 +154,8 @@ def monitor(given: dict, recording: 'Path | None', view: bool) -> Node:
 
 def viewer(given: dict) -> Node:
     """The live view in the browser."""
-    return demo_node('live_viewer', given, {'port': int(number(given, 'view_port'))})
+    parameters = {'port': int(number(given, 'view_port')), 'mirrored_image': is_mirrored(given)}
+    return demo_node('live_viewer', given, parameters)
 
 
 def recorder(given: dict, recording: Path) -> ExecuteProcess:
@@ -188,6 +190,11 @@ def end_with_the_node(event: object, context: LaunchContext) -> 'Shutdown | None
     if code == 0 or context.is_shutdown or not name.startswith(('hand3r_node', 'camera_player', 'rendered_camera')):
         return None
     return Shutdown(reason=f'{name} ended with exit code {code}: see its messages above')
+
+
+def is_mirrored(given: dict) -> bool:
+    """Whether the node was told so; an argument of hand3r.launch.py."""
+    return bool(given.get('mirrored_image')) and is_true(given, 'mirrored_image')
 
 
 def is_true(given: dict, name: str) -> bool:

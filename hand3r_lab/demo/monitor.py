@@ -45,6 +45,7 @@ class MonitorParameters:
     output_dir: str = parameter('out/demo', 'Folder for summary.txt, summary.json and picture.png', START, is_path=True)
     recording: str = parameter('', 'Where the recording is, for the summary; empty: there is none', START)
     title: str = parameter('', 'Second part of the title of the picture', START)
+    mirrored_image: bool = parameter(False, 'The images are mirrored, as the node was told', START)
     progress_period: float = parameter(2.0, 'Seconds between progress lines', START, minimum=0.1, maximum=3600.0)
     node_timeout: float = parameter(
         180.0, 'Give up when the node sent nothing for so many seconds from the start', START, minimum=1.0, maximum=1e5
@@ -168,7 +169,7 @@ class DemoMonitor(GuardedCallbacks, Node):
         """Write the picture and the numbers; gives what is where."""
         places = {'recording': self.parameters.recording} if self.parameters.recording else {}
         (folder / 'summary.json').write_text(json.dumps(as_numbers(summary), indent=1))
-        picture = draw_run(self._collector, summary, self.parameters.title)
+        picture = draw_run(self._collector, summary, self.parameters.title, self.parameters.mirrored_image)
         if picture is not None:
             save_picture(folder / 'picture.png', picture)
             places['picture'] = str(folder / 'picture.png')

@@ -48,6 +48,7 @@ class ViewerParameters:
         8080, 'Port to serve at; the next free one if it is taken', START, minimum=1024, maximum=65535
     )
     rate: float = parameter(8.0, 'Updates per second at most', START, minimum=0.5, maximum=60.0)
+    mirrored_image: bool = parameter(False, 'The images are mirrored, as the node was told', START)
     point_size: float = parameter(0.007, 'Size of a point, m', START, minimum=0.0005, maximum=1.0)
 
 
@@ -159,6 +160,8 @@ class LiveViewer(GuardedCallbacks, Node):
                 image = decode_image(message_image, self._decoder)
             except ImageDecodingError as error:
                 self.get_logger().warning(f'image: {error}', throttle_duration_sec=10.0)
+        if image is not None and self.parameters.mirrored_image:
+            image = np.ascontiguousarray(image[:, ::-1])
         height, width = (480, 640) if image is None else image.shape[:2]
         guess = Intrinsics.from_field_of_view(GUESSED_FIELD_OF_VIEW, width, height)
         self._scene.show_camera(messages.matrix_from_pose(message.pose), self._intrinsics or guess, image)

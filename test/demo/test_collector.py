@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,8 @@ from hand3r_lab.demo.collector import Collector
 from hand3r_lab.demo.run_picture import draw_run
 from hand3r_lab.demo.summary import summarize
 from hand3r_ros.node import messages, messages_hands, messages_scene, player_messages
+from hand3r_ros.node.image_correction import mirrored_box, mirrored_calibration, mirrored_pixels
+from hand3r_ros.node.lens import Calibration
 
 CAMERA = Intrinsics(60.0, 60.0, 31.5, 23.5, 64, 48)
 T_WORLD_CAMERA = make_transform([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]], [0.2, 0.1, 0.0])
@@ -119,3 +123,25 @@ def test_a_run_without_calibration_and_topology_gives_a_picture() -> None:
     give_hands(collector, hand_result(HandSide.RIGHT, (10, 10, 40, 40)), True)
     picture = draw_run(collector, summarize(collector.run, None), 'a video')
     assert picture is not None and picture.ndim == 3
+
+
+def test_the_picture_of_a_mirrored_run_shows_the_real_world() -> None:
+    def picture(mirrored_camera: bool, told: bool) -> np.ndarray:
+        collector = Collector()
+        give_image(collector)
+        collector.on_camera_pose(messages.pose_stamped(header('world'), T_WORLD_CAMERA))
+        hand, width = hand_result(HandSide.RIGHT, (5, 10, 30, 40)), CAMERA.width
+        camera = dataclasses.replace(CAMERA, cx=20.0)
+        collector.intrinsics = camera
+        if mirrored_camera:
+            pixels = mirrored_pixels(hand.keypoints_image, width)
+            hand = dataclasses.replace(hand, box=mirrored_box(hand.box, width), keypoints_image=pixels)
+            collector.intrinsics = mirrored_calibration(Calibration(camera)).intrinsics
+        give_hands(collector, hand, True)
+        drawn = draw_run(collector, summarize(collector.run, None), '', mirrored=told)
+        assert drawn is not None
+        return drawn
+
+    straight = picture(mirrored_camera=False, told=False)
+    np.testing.assert_array_equal(picture(mirrored_camera=True, told=True), straight)
+    assert (picture(mirrored_camera=True, told=False) != straight).any()
