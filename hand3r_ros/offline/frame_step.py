@@ -26,7 +26,6 @@ from hand3r_ros.node.topics import OutputTopic
 from hand3r_ros.offline.checkpoint import RunMemory
 from hand3r_ros.offline.errors import UnusableImageError
 from hand3r_ros.offline.inputs import Companions, InputImage, RgbImage
-from hand3r_ros.offline.recorded_detections import RecordedDetections
 from hand3r_ros.offline.tally import Tally
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.factory import load_hand_model
@@ -184,7 +183,9 @@ class FrameStepper:
             return ()
         if self._parameters.detector not in DETECTORS_WITH_TOPIC:
             return None
-        recorded = self._companions.detections or RecordedDetections()
+        recorded = self._companions.detections
+        if recorded is None:  # the input has no such topic: none is missing
+            return None
         if self._by_arrival:
             found = recorded.recorded_after(image.log_ns, self._parameters.detections.wait)
         else:

@@ -206,3 +206,12 @@ def test_a_mirrored_recording_gives_the_same_world_and_pixels_of_the_mirrored_im
             assert hand.side == same.side
             assert equal(hand.vertices, same.vertices)
             assert same.bbox == pytest.approx(mirrored_box(hand.bbox, width), abs=1e-3)
+
+
+def test_boxes_are_missed_only_where_the_input_could_have_them(settings, images, rendered, tmp_path, capsys):
+    assert run_offline(settings(images, Selection(end=0.15), detector='auto', out=tmp_path / 'images.mcap')) == 0
+    assert 'had no hand boxes' not in capsys.readouterr().out
+    messages = [item for item in recording(rendered[:2]) if item[0] != '/boxes' or item[1] > stamp_ns(1)]
+    bag = write_bag(tmp_path / 'bag', messages)
+    assert run_offline(settings(bag, detector='auto', out=tmp_path / 'bag.mcap')) == 0
+    assert '1 images had no hand boxes' in capsys.readouterr().out
