@@ -96,9 +96,10 @@ activate_embedded_packages() {
         package="$(basename "$package")"
         [ "$package" = rclpy ] || ln -sfn "$ROOT/embedded_ros/api/$package" "$folder/$package"
     done
+    # Fields are checked as strictly as embedded_ros checks them.
     # Read before the wheels' own start-up file, which starts the interpreter again with LD_LIBRARY_PATH set.
     cat >"$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/hand3r_rclpy.pth" <<PTH
-import os, sys; sys.path.insert(0, '$folder'); os.environ.update(AMENT_PREFIX_PATH='$VENV', ROS_DISTRO='jazzy'); os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+import os, sys; sys.path.insert(0, '$folder'); os.environ.update(AMENT_PREFIX_PATH='$VENV', ROS_DISTRO='jazzy'); os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'); os.environ.setdefault('ROS_PYTHON_CHECK_FIELDS', '1')
 PTH
     printf '#!/bin/sh\nexec "%s" -m embedded_ros.cli "$@"\n' "$PYTHON" >"$VENV/bin/ros2"
     chmod +x "$VENV/bin/ros2"

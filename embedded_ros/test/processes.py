@@ -7,10 +7,19 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+from embedded_ros.finder import real_ros_is_importable
+
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 NODES = Path(__file__).resolve().parent / 'nodes'
 START = 'import embedded_ros, runpy, sys; embedded_ros.install(); sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name="__main__")'  # noqa: E501
 PATIENCE = 60.0  # seconds; only a failing test, or a very busy machine, waits that long
+
+
+def needs_embedded_rclpy(what):
+    """At the top of a module: skip it on a real rclpy, because it is about the subset and not about ROS 2."""
+    if real_ros_is_importable():
+        pytest.skip(f'a real rclpy runs, this is about the subset: {what}', allow_module_level=True)
 
 
 def environment(**changes):
@@ -56,6 +65,7 @@ def call(node, client, request, patience=PATIENCE):
     import rclpy
 
     assert client.wait_for_service(patience), f'no service {client.srv_name}'
+    time.sleep(0.3)  # that the server knows where to send its answer cannot be seen from here
     future = client.call_async(request)
     rclpy.spin_until_future_complete(node, future, timeout_sec=patience)
     assert future.done(), f'no answer of {client.srv_name}'

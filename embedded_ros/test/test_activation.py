@@ -5,7 +5,9 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from processes import PACKAGE_ROOT, environment
+from processes import PACKAGE_ROOT, environment, needs_embedded_rclpy
+
+needs_embedded_rclpy('where it is active')
 
 INSTALL = 'import embedded_ros; print(embedded_ros.install())\n'
 

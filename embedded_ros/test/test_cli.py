@@ -9,7 +9,9 @@ import pytest
 import yaml
 from embedded_ros.cli.main import main
 from embedded_ros.cli.message_text import TextOptions, fill_message, to_plain
-from processes import environment, node_process
+from processes import environment, needs_embedded_rclpy, node_process
+
+needs_embedded_rclpy('its command ros2, which looks around for a second')
 
 
 @pytest.fixture(scope='module')

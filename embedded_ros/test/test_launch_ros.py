@@ -1,6 +1,7 @@
 """Nodes in launch files: names, namespaces, parameters, remappings, lifecycle, packages."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from ament_index_python.packages import PackageNotFoundError, get_package_share_path
@@ -27,7 +28,9 @@ TALK = (
     'import rclpy; rclpy.init(); '
     'node = rclpy.create_node("unnamed", automatically_declare_parameters_from_overrides=True); '
     'print(node.get_fully_qualified_name(), node.resolve_topic_name("image")); '
-    'print(sorted((p.name, p.value) for p in node.get_parameters_by_prefix("").values())); '
+    'values = {p.name: p.value for p in node.get_parameters_by_prefix("").values()}; '
+    'values.pop("start_type_description_service", None); '
+    'print(sorted((name, list(v) if hasattr(v, "tolist") else v) for name, v in values.items())); '
     'node.destroy_node(); rclpy.shutdown()'
 )
 
@@ -64,7 +67,7 @@ def importable(monkeypatch):
 
 def test_a_node_gets_name_namespace_remappings_and_typed_parameters(tmp_path, capfd):
     file = tmp_path / 'parameters.yaml'
-    file.write_text('/**:\n  ros__parameters:\n    from_file: 3\n    rate: 1.0\n')
+    file.write_text('/**:\n  ros__parameters:\n    from_file: 3\n')
     dictionary = {
         'rate': LaunchConfiguration('rate'),
         'points': {'stride': 2, 'enabled': True},
@@ -131,7 +134,7 @@ def test_packages_of_the_repository_are_found_by_their_package_xml():
     share = get_package_share_path('hand3r_ros')
     assert (share / 'package.xml').is_file()
     path = PathJoinSubstitution([FindPackageShare('hand3r_msgs'), 'msg', 'HandMesh.msg']).perform(LaunchContext())
-    assert path == str(share / 'hand3r_msgs' / 'msg' / 'HandMesh.msg')
+    assert path.endswith('hand3r_msgs/msg/HandMesh.msg') and Path(path).is_file()
     with pytest.raises(PackageNotFoundError, match=r'nowhere.*hand3r_ros'):
         get_package_share_path('nowhere')
     with pytest.raises(SubstitutionFailure, match='nowhere'):

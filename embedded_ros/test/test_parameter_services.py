@@ -1,10 +1,12 @@
 """Parameters: declaration, ranges, overrides, callbacks, and access from other processes."""
 
+import numpy as np
 import pytest
 from processes import call, node_process
 from rcl_interfaces.msg import IntegerRange, ParameterDescriptor, ParameterEvent, SetParametersResult
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters, SetParametersAtomically
-from rclpy._arguments import UnknownROSArgsError, node_matches, parse_ros_arguments
+from rclpy._rclpy_pybind11 import RCLError, UnknownROSArgsError
+from rclpy.context import Context
 from rclpy.exceptions import (
     InvalidParameterTypeException,
     InvalidParameterValueException,
@@ -26,7 +28,8 @@ def node(ros):
 @pytest.mark.parametrize('value', [True, 3, 2.5, 'text', [True], [1, 2], [0.5], ['a'], [b'\x01']])
 def test_values_keep_their_type_through_messages(value):
     parameter = Parameter('name', value=value)
-    assert Parameter.from_parameter_msg(parameter.to_parameter_msg()) == parameter
+    again = Parameter.from_parameter_msg(parameter.to_parameter_msg())
+    assert (again.name, again.type_, list(np.ravel(again.value))) == ('name', parameter.type_, list(np.ravel(value)))
 
 
 def test_values_that_are_no_parameters_are_refused():
@@ -38,7 +41,18 @@ def test_values_that_are_no_parameters_are_refused():
 
 
 def test_texts_of_command_lines_become_typed_values():
-    texts = {'1': 1, '1.0': 1.0, '1e-3': 1e-3, 'true': True, 'hi': 'hi', '[1, 2]': [1, 2], '"3"': '3', '': ''}
+    texts = {
+        '1': 1,
+        '1.0': 1.0,
+        '1e-3': '1e-3',
+        '1.0e-3': 1e-3,
+        'on': True,
+        'true': True,
+        'hi': 'hi',
+        '[1, 2]': [1, 2],
+        '"3"': '3',
+        '': '',
+    }
     for text, value in texts.items():
         result = parameter_value_to_python(get_parameter_value(text))
         assert result == value and type(result) is type(value), text
@@ -129,8 +143,9 @@ def test_services_of_another_process(ros):
             client = node.create_client(service, f'/managed/{name}')
             return call(node, client, service.Request(**request))
 
-        values = ask(GetParameters, names=['speed', 'limits.count', 'unknown']).values
-        assert [value.type for value in values] == [3, 2, 0]
+        assert not ask(GetParameters, names=['speed', 'unknown']).values
+        values = ask(GetParameters, names=['speed', 'limits.count']).values
+        assert [value.type for value in values] == [3, 2]
         assert (values[0].double_value, values[1].integer_value) == (1.5, 4)
         descriptor = ask(DescribeParameters, names=['speed']).descriptors[0]
         assert descriptor.description == 'm/s' and descriptor.floating_point_range[0].to_value == 2.0
@@ -153,27 +168,56 @@ def test_parameter_files(tmp_path, ros):
         'other:\n  ros__parameters:\n    shared: 2\n'
         'robot:\n  camera:\n    ros__parameters:\n      shared: 3\n'
     )
-    arguments = parse_ros_arguments(['program', '--ros-args', '--params-file', str(path), '-p', 'late:=1e3'])
-    assert arguments.parameters_of('/node') == {'shared': 1, 'nested.deep': [0.5, 0.01], 'late': 1000.0}
-    assert arguments.parameters_of('/other')['shared'] == 2
-    assert arguments.parameters_of('/robot/camera')['shared'] == 3
-    node = ros.create_node('other', cli_args=['--ros-args', '--params-file', str(path)])
-    assert node.declare_parameter('shared', 0).value == 2
+    arguments = ['--ros-args', '--params-file', str(path), '-p', 'late:=1e3']
+    expected = {('node', ''): 1, ('other', ''): 2, ('camera', '/robot'): 3}
+    for (name, namespace), shared in expected.items():
+        node = ros.create_node(name, namespace=namespace, cli_args=arguments)
+        assert node.declare_parameter('shared', 0).value == shared
+        assert list(node.declare_parameter('nested.deep', [0.0]).value) == [0.5, 0.01]
+        assert node.declare_parameter('late', 0.0).value == 1000.0
+        node.destroy_node()
+
+
+@pytest.mark.parametrize(
+    ('rules', 'value'),
+    [
+        (['rate:=1', 'rate:=2'], 2),
+        (['camera:rate:=1', 'rate:=2'], 2),
+        (['rate:=1', 'camera:rate:=2'], 2),
+        (['camera:rate:=1', 'rate:=2', 'camera:rate:=3'], 2),
+    ],
+)
+def test_the_pattern_that_came_up_last_wins_not_the_last_value(ros, rules, value):
+    arguments = ['--ros-args', *(word for rule in rules for word in ('-p', rule))]
+    node = ros.create_node('camera', cli_args=arguments)
+    assert node.declare_parameter('rate', 0).value == value
     node.destroy_node()
-    path.write_text('just text')
-    with pytest.raises(ValueError, match='ros__parameters'):
-        parse_ros_arguments(['--ros-args', '--params-file', str(path)])
 
 
-def test_node_patterns():
-    assert node_matches('/**', '/a/b') and node_matches('/*/b', '/a/b') and node_matches('/**/b', '/b')
-    assert not node_matches('b', '/a/b') and not node_matches('/*', '/a/b')
-
-
-@pytest.mark.parametrize('arguments', [['-r', 'no_target'], ['-p'], ['--unknown'], ['-p', ':=1']])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['-r', 'no_target'],
+        ['-r', 'a b:=c'],
+        ['-p'],
+        ['-p', ':=1'],
+        ['-p', 'a:='],
+        ['-p', 'a:=[1,'],
+        ['--params-file', '/nowhere.yaml'],
+        ['--log-level', 'loud'],
+    ],
+)
 def test_malformed_ros_arguments_are_named(arguments):
-    with pytest.raises(UnknownROSArgsError, match=arguments[0]):
-        parse_ros_arguments(['--ros-args', *arguments])
+    context = Context()
+    with pytest.raises(RCLError, match=arguments[0]):
+        context.init(['--ros-args', *arguments])
+    assert not context.ok()
+
+
+def test_unknown_ros_arguments_are_named(ros):
+    for make in (Context().init, lambda arguments: ros.create_node('unknown', cli_args=arguments)):
+        with pytest.raises(UnknownROSArgsError, match='--unknown'):
+            make(['--ros-args', '--unknown'])
 
 
 def test_arguments_of_the_program_are_left_alone(ros):

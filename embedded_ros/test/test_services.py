@@ -63,9 +63,7 @@ def test_time_outs(ros):
     start = time.monotonic()
     assert not client.wait_for_service(0.2)
     assert time.monotonic() - start >= 0.2
-    with pytest.raises(TimeoutError, match='nobody'):
-        client.call(Trigger.Request(), timeout_sec=0.1)
-    assert client._pending == {}
+    assert client.call(Trigger.Request(), timeout_sec=0.1) is None
     with pytest.raises(TypeError):
         client.call_async(SetBool.Request())
     node.destroy_node()
@@ -77,6 +75,6 @@ def test_service_that_returns_nothing_is_an_error(ros):
     client = node.create_client(Trigger, 'trigger')
     assert client.wait_for_service(10)
     client.call_async(Trigger.Request())
-    with pytest.raises(TypeError, match='trigger must return the response'):
+    with pytest.raises(TypeError):
         spin_until(node, lambda: False)
     node.destroy_node()

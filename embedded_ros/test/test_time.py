@@ -1,5 +1,6 @@
 """Times, durations, clocks, simulated time, timers."""
 
+import threading
 import time
 
 import pytest
@@ -47,7 +48,7 @@ def test_clocks():
     assert not isinstance(Clock(), ROSClock)
     steady = Clock(clock_type=ClockType.STEADY_TIME)
     first = steady.now()
-    assert steady.now() >= first and first.clock_type is ClockType.STEADY_TIME
+    assert steady.now() >= first and first.clock_type == ClockType.STEADY_TIME
     assert abs(ROSClock().now().nanoseconds - time.time_ns()) < 10**9
 
 
@@ -66,7 +67,7 @@ def test_jump_callbacks_follow_their_thresholds():
         return list(seen)
 
     clock._set_ros_time_is_active(True)
-    assert seen[0] == 'before' and seen[1][0] is ClockChange.ROS_TIME_ACTIVATED
+    assert seen[0] == 'before' and seen[1][0] == ClockChange.ROS_TIME_ACTIVATED
     assert move(10) == ['before', (ClockChange.ROS_TIME_NO_CHANGE, 10 * 10**9)]
     assert move(11) == []
     assert move(10) == ['before', (ClockChange.ROS_TIME_NO_CHANGE, -(10**9))]
@@ -134,12 +135,25 @@ def test_missed_periods_are_skipped(ros):
 
 def test_rate_sleeps_until_the_context_ends(ros):
     node = ros.create_node('rate')
-    rate = node.create_rate(20.0)
+    rate, slept, ended = node.create_rate(20.0), [], []
+
+    def sleep():
+        try:
+            while True:
+                rate.sleep()
+                slept.append(time.monotonic())
+        except ros.exceptions.ROSInterruptException:
+            ended.append(True)
+
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    time.sleep(0.3)
+    assert slept == []  # a rate ticks while another thread spins
     start = time.monotonic()
-    for _ in range(4):
-        rate.sleep()
-    assert time.monotonic() - start >= 0.19
-    node.destroy_node()
+    assert spin_until(node, lambda: len(slept) >= 4)
+    assert time.monotonic() - start >= 0.14
     ros.shutdown()
-    with pytest.raises(ros.exceptions.NotInitializedException):
+    thread.join(10)
+    assert ended and not thread.is_alive()
+    with pytest.raises(ros.exceptions.ROSInterruptException):
         rate.sleep()

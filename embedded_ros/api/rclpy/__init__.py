@@ -6,7 +6,7 @@ from typing import Any
 
 from rclpy import logging, utilities
 from rclpy.context import Context
-from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions, install_signal_handlers, uninstall_signal_handlers
 from rclpy.task import Future
@@ -99,10 +99,14 @@ class _Spinning:
 
 
 def spin(node: Node, executor: Executor | None = None) -> None:
-    """Run callbacks until rclpy.shutdown(), or raise ExternalShutdownException when the context ends otherwise."""
+    """Run callbacks until the context is shut down; a signal that does so raises ExternalShutdownException."""
     with _Spinning(node, executor) as used:
-        while used.context.ok() and not used.is_shutdown:
-            used.spin_once()
+        try:
+            while used.context.ok() and not used.is_shutdown:
+                used.spin_once()
+        except ExternalShutdownException:
+            if used.context.ended_by_signal:
+                raise
 
 
 def spin_once(node: Node, *, executor: Executor | None = None, timeout_sec: float | None = None) -> None:

@@ -11,14 +11,12 @@ from typing import Any
 import yaml
 
 from rclpy._names import join_namespace
+from rclpy._rclpy_pybind11 import RCLInvalidROSArgsError, UnknownROSArgsError
 
 WILDCARD = '/**'
 VALUE_FLAGS = ('-r', '--remap', '-p', '--param', '--params-file', '--log-level', '-e', '--enclave')
+LOG_LEVELS = ('unset', 'debug', 'info', 'warn', 'error', 'fatal')
 LOG_SWITCHES = ('rosout-logs', 'stdout-logs', 'external-lib-logs')
-
-
-class UnknownROSArgsError(RuntimeError):
-    """An argument after --ros-args that is not one of ROS 2, or lacks its value."""
 
 
 class _ParameterLoader(yaml.SafeLoader):
@@ -56,11 +54,12 @@ class RosArguments:
 
     def parameters_of(self, node: str) -> dict[str, Any]:
         """Parameter overrides of the node with this full name ('/robot/hand3r')."""
-        result: dict[str, Any] = {}
+        # A value replaces an earlier one of the same pattern, but between patterns the one that came up last wins.
+        patterns: dict[str, dict[str, Any]] = {}
         for pattern, values in self.parameters:
             if node_matches(pattern, node):
-                result.update(values)
-        return result
+                patterns.setdefault('/' + pattern.lstrip('/'), {}).update(values)
+        return {name: value for values in patterns.values() for name, value in values.items()}
 
 
 def split_ros_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -94,8 +93,11 @@ def parse_ros_arguments(arguments: Sequence[str] | None) -> RosArguments:
         if flag not in VALUE_FLAGS:
             raise UnknownROSArgsError(f'unknown ROS argument {flag!r}; known: {", ".join(VALUE_FLAGS)}')
         if position == len(ros):
-            raise UnknownROSArgsError(f'the ROS argument {flag} needs a value')
-        _apply(result, flag, ros[position])
+            raise RCLInvalidROSArgsError(f'the ROS argument {flag} needs a value')
+        try:
+            _apply(result, flag, ros[position])
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise RCLInvalidROSArgsError(f'the value of {flag} cannot be used: {error}') from error
         position += 1
     return result
 
@@ -106,11 +108,13 @@ def _apply(result: RosArguments, flag: str, value: str) -> None:
         result.remaps.append(Remap(source, target, node))
     elif flag in ('-p', '--param'):
         node, name, text = _rule(flag, value)
-        result.parameters.append((node or WILDCARD, {name: parse_yaml(text) if text else ''}))
+        result.parameters.append((node or WILDCARD, {name: parse_yaml(text)}))
     elif flag == '--params-file':
         result.parameters += read_parameter_file(Path(value))
     elif flag == '--log-level':
         name, _, level = value.rpartition(':=')
+        if level.lower() not in LOG_LEVELS:
+            raise ValueError(f'{level!r} is none of {", ".join(LOG_LEVELS)}')
         result.log_levels[name] = level
     else:
         result.enclave = value
@@ -119,8 +123,8 @@ def _apply(result: RosArguments, flag: str, value: str) -> None:
 def _rule(flag: str, text: str) -> tuple[str | None, str, str]:
     """'node:from:=to' -> ('node', 'from', 'to')."""
     source, separator, target = text.partition(':=')
-    if not separator or not source:
-        raise UnknownROSArgsError(f'the value of {flag} must look like name:=value, found {text!r}')
+    if not separator or not source or not target or any(character.isspace() for character in source):
+        raise RCLInvalidROSArgsError(f'the value of {flag} must look like name:=value, found {text!r}')
     node, colon, name = source.rpartition(':')
     return (node if colon else None), name, target
 

@@ -31,6 +31,7 @@ class NodeEntities:
         self.executor: Any = None
         self._entities: list[Entity] = []
         self._publishers: list[Publisher] = []
+        self._rates: list[Rate] = []
         self._lock = threading.RLock()
         self._is_in_graph = False
 
@@ -178,5 +179,9 @@ class NodeEntities:
         return self.destroy_entity(guard)
 
     def destroy_rate(self, rate: Rate) -> bool:
-        """Nothing to free."""
-        return True
+        """Let go of who sleeps, and destroy the timer behind it."""
+        if rate not in self._rates:
+            return False
+        self._rates.remove(rate)
+        rate.destroy()
+        return self.destroy_entity(rate.timer)

@@ -7,5 +7,13 @@ class RCLError(RuntimeError):
     """The client library refused an operation."""
 
 
+class RCLInvalidROSArgsError(RCLError):
+    """Something after --ros-args is malformed."""
+
+
+class UnknownROSArgsError(RuntimeError):
+    """Something after --ros-args is not one of the arguments of ROS 2."""
+
+
 class InvalidHandle(RCLError):
     """The entity was already destroyed."""

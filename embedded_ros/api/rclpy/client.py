@@ -76,7 +76,7 @@ class Client(Entity):
         return future
 
     def call(self, request: Any, timeout_sec: float | None = None) -> Any:
-        """Send a request and wait for the response; TimeoutError when the time is over.
+        """Send a request and wait for the response; None when the time is over.
 
         Another thread must spin the node, otherwise the answer cannot arrive.
         """
@@ -85,7 +85,7 @@ class Client(Entity):
         future.add_done_callback(lambda _: finished.set())
         if not finished.wait(None if timeout_sec is None or timeout_sec < 0 else timeout_sec):
             self.remove_pending_request(future)
-            raise TimeoutError(f'no answer from service {self.srv_name} within {timeout_sec} s')
+            return None
         return future.result()
 
     def remove_pending_request(self, future: Future) -> None:

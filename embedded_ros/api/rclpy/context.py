@@ -39,6 +39,7 @@ class Context:
         self._lock = threading.RLock()
         self._shutdown_callbacks: list[Any] = []
         self._node_count = 0
+        self._reason = ''
         self.arguments = RosArguments()
 
     def init(
@@ -90,6 +91,7 @@ class Context:
             if not self._ok:
                 return
             self._ok = False
+            self._reason = reason
             callbacks, self._shutdown_callbacks = self._shutdown_callbacks, []
         for reference in callbacks:
             callback = reference()
@@ -102,6 +104,11 @@ class Context:
         if not self._ok:
             raise RuntimeError('Context must be initialized before it can be shutdown')
         self.try_shutdown(reason=reason)
+
+    @property
+    def ended_by_signal(self) -> bool:
+        """Whether one of the signal handlers shut it down."""
+        return not self._ok and self._reason.startswith('signal')
 
     def destroy(self) -> None:
         """Shut down."""

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future as PoolFuture
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cyclonedds.core import DDSException
@@ -109,7 +110,7 @@ class Executor:
         self._conditions.wake()
 
     def create_task(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> Future:
-        """Run a function soon in the executor; the future gets what it returns or raises."""
+        """Run a function soon; the future gets what it returns or raises, and an exception also reaches who spins."""
         if inspect.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
             raise NotImplementedError('embedded_ros: coroutines in Executor.create_task')
         future = Future(executor=self)
@@ -119,6 +120,7 @@ class Executor:
                 future.set_result(callback(*args, **kwargs))
             except Exception as error:
                 future.set_exception(error)
+                raise
 
         self._tasks.append(run)
         self.wake()
@@ -264,6 +266,11 @@ class MultiThreadedExecutor(Executor):
         self._running = [running for running in self._running if running not in finished]
         for running in finished:
             running.result()
+
+    def spin(self) -> None:
+        """Run callbacks until the executor or the context is shut down."""
+        with suppress(ExternalShutdownException):
+            super().spin()
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """Start one callback, or return when the time is over."""

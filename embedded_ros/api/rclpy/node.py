@@ -211,8 +211,13 @@ class Node(NodeNames, NodeEntities, NodeParameters, NodeGraph):
         return self._add(GuardCondition(self, callback, callback_group))
 
     def create_rate(self, frequency: float, clock: Clock | None = None) -> Rate:
-        """Create a rate; another thread has to spin the node where its clock follows /clock."""
-        return Rate(frequency, clock or self._clock, self.context)
+        """Create a rate; it ticks while another thread spins the node."""
+        if frequency <= 0:
+            raise ValueError('frequency must be > 0')
+        timer = self.create_timer(1.0 / frequency, lambda: None, MutuallyExclusiveCallbackGroup(), clock)
+        rate = Rate(timer, self.context)
+        self._rates.append(rate)
+        return rate
 
     def add_waitable(self, waitable: Any) -> None:
         """Not part of the subset."""
@@ -226,6 +231,8 @@ class Node(NodeNames, NodeEntities, NodeParameters, NodeGraph):
             return
         if self.executor is not None:
             self.executor.remove_node(self)
+        for rate in self._rates:
+            rate.destroy()
         if self._rosout is not None:
             self._rosout.close()
         self._leave_graph()

@@ -7,7 +7,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from rclpy._arguments import node_matches, parse_yaml, read_parameter_file
+import yaml
+
+from rclpy._arguments import node_matches, read_parameter_file
 
 PARAMETER_SEPARATOR_STRING = '.'
 
@@ -74,7 +76,6 @@ class Parameter:
     """A name, a type and a value; the type is inferred where it is not given."""
 
     Type: TypeAlias = _Type
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, name: str, type_: _Type | None = None, value: Any = None):
         if type_ is None:
@@ -121,13 +122,6 @@ class Parameter:
         """Create from rcl_interfaces/Parameter."""
         return cls(param_msg.name, _Type(param_msg.value.type), parameter_value_to_python(param_msg.value))
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Parameter) and (self.name, self.type_, self.value) == (
-            other.name,
-            other.type_,
-            other.value,
-        )
-
     def __repr__(self) -> str:
         return f'Parameter(name={self._name!r}, type_={self._type.name}, value={self._value!r})'
 
@@ -147,7 +141,7 @@ def parameter_value_to_python(parameter_value: Any) -> Any:
 def get_parameter_value(string_value: str) -> Any:
     """ParameterValue of a text such as '2.5' or '[1, 2]', read as YAML; text that fits nothing stays a string."""
     try:
-        value = parse_yaml(string_value)
+        value = yaml.safe_load(string_value)
         return Parameter('', value=string_value if value is None else value).get_parameter_value()
     except Exception:  # not YAML, or YAML that is no parameter value
         return Parameter('', value=string_value).get_parameter_value()

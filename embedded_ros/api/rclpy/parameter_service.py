@@ -43,10 +43,12 @@ class ParameterService:
 
     def _get(self, request: Any, response: Any) -> Any:
         parameters = self._node._parameters
-        response.values = [
-            parameters[name].get_parameter_value() if name in parameters else ParameterValue() for name in request.names
-        ]
-        return response
+        if all(name in parameters for name in request.names):
+            response.values = [parameters[name].get_parameter_value() for name in request.names]
+        elif self._node._allow_undeclared_parameters:
+            known = [parameters.get(name) for name in request.names]
+            response.values = [ParameterValue() if p is None else p.get_parameter_value() for p in known]
+        return response  # as in ROS 2: one undeclared name, and the answer is empty
 
     def _types(self, request: Any, response: Any) -> Any:
         parameters = self._node._parameters

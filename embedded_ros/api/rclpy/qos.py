@@ -244,4 +244,20 @@ def qos_check_compatible(publisher_qos: QoSProfile, subscription_qos: QoSProfile
             problems.append('ERROR: Subscription has a deadline, but publisher does not;')
         elif wanted < offered:
             problems.append('ERROR: Subscription deadline is less than publisher deadline;')
-    return (QoSCompatibility.ERROR if problems else QoSCompatibility.OK), ''.join(problems)
+    if problems:
+        return QoSCompatibility.ERROR, ''.join(problems)
+    unknown = _unknown_compatibility(publisher_qos, subscription_qos)
+    return (QoSCompatibility.WARNING if unknown else QoSCompatibility.OK), ''.join(unknown)
+
+
+def _unknown_compatibility(publisher_qos: QoSProfile, subscription_qos: QoSProfile) -> list[str]:
+    """What only the middleware will decide, because a policy is left to it."""
+    found = []
+    for name, weak in (('reliability', 'best_effort'), ('durability', 'volatile'), ('liveliness', '')):
+        offered, wanted = (getattr(qos, name).name.lower() for qos in (publisher_qos, subscription_qos))
+        if offered == wanted == 'system_default':
+            found.append(f'WARNING: Publisher {name} is {offered} and subscription {name} is {wanted};')
+        elif offered == weak and wanted == 'system_default':
+            publisher = weak.replace('_', ' ').capitalize()
+            found.append(f'WARNING: {publisher} publisher, but subscription is system_default;')
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -56,7 +57,13 @@ class Future:
             self._done, self._cancelled = not cancelled, cancelled
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
+            self._call(callback)
+
+    def _call(self, callback: Callable[[Future], Any]) -> None:
+        try:
             callback(self)
+        except Exception as error:  # whoever sets the result is not to blame
+            warnings.warn(f'Unhandled exception in done callback: {error}', stacklevel=2)
 
     def add_done_callback(self, callback: Callable[[Future], Any]) -> None:
         """Call `callback(future)` when done; at once where it is."""
@@ -64,7 +71,7 @@ class Future:
             if not (self._done or self._cancelled):
                 self._callbacks.append(callback)
                 return
-        callback(self)
+        self._call(callback)
 
     def remove_done_callback(self, callback: Callable[[Future], Any]) -> bool:
         """Withdraw a done callback; False when it was not there."""

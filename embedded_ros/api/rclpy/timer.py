@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,6 @@ from rclpy._entity import Entity
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, ROSClock
 from rclpy.constants import S_TO_NS
-from rclpy.duration import Duration
 from rclpy.exceptions import ROSInterruptException
 
 if TYPE_CHECKING:
@@ -107,23 +107,24 @@ class Timer(Entity):
 
 
 class Rate:
-    """Sleeps so that a loop runs at a fixed rate."""
+    """Lets a loop run at the rate of a timer, which another thread has to spin."""
 
-    def __init__(self, frequency: float, clock: Clock, context: Context):
-        if frequency <= 0:
-            raise ValueError('frequency must be > 0')
-        self._period = Duration(seconds=1 / frequency)
-        self._clock, self._context = clock, context
-        self._next = clock.now() + self._period
+    def __init__(self, timer: Timer, context: Context):
+        self.timer, self._context = timer, context
+        self._tick = threading.Event()
+        self._destroyed = False
+        timer.callback = self._tick.set
+        context.on_shutdown(self._tick.set)
 
     def sleep(self) -> None:
-        """Sleep for the rest of the period; ROSInterruptException when the context is shut down."""
-        now = self._clock.now()
-        if self._next < now or self._next > now + self._period:
-            self._next = now + self._period if self._next > now else now
-        if not self._clock.sleep_until(self._next, self._context):
+        """Wait for the next tick; ROSInterruptException when the context is shut down."""
+        if self._context.ok() and not self._destroyed:
+            self._tick.wait()
+            self._tick.clear()
+        if not self._context.ok():
             raise ROSInterruptException()
-        self._next += self._period
 
     def destroy(self) -> None:
-        """Nothing to free."""
+        """Let go of who sleeps."""
+        self._destroyed = True
+        self._tick.set()

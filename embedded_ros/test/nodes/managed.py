@@ -34,7 +34,7 @@ class Managed(LifecycleNode):
         if fail == 'raise':
             raise RuntimeError('broken on purpose')
         if fail:
-            return TransitionCallbackReturn[fail.upper()]
+            return getattr(TransitionCallbackReturn, fail.upper())
         self.publisher = self.create_lifecycle_publisher(String, '~/state', 10)
         self.create_timer(0.05, lambda: self.publisher.publish(String(data='alive')))
         return super().on_configure(state)

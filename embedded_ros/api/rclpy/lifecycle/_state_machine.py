@@ -132,6 +132,18 @@ def goal_after_error(result: TransitionCallbackReturn) -> int:
     return _UNCONFIGURED if result is TransitionCallbackReturn.SUCCESS else _FINALIZED
 
 
+def result_transitions() -> list[tuple[Any, int, int]]:
+    """(lifecycle_msgs/Transition, state, state after it) of all results of callbacks."""
+    found: dict[tuple[int, int], tuple[Any, int, int]] = {}
+    for result in TransitionCallbackReturn:
+        for transition in TRANSITIONS:
+            message = result_transition(transition.callback, result)
+            found[message.id, transition.running] = (message, transition.running, goal_state(transition, result))
+        error = result_transition('on_error', result)
+        found[error.id, _ERROR_PROCESSING] = (error, _ERROR_PROCESSING, goal_after_error(result))
+    return sorted(found.values(), key=lambda entry: entry[0].id)
+
+
 def available(state: int) -> list[Transition]:
     """Transitions that can be requested in a state."""
     return [transition for transition in TRANSITIONS if transition.start == state]

@@ -25,6 +25,7 @@ from rclpy.lifecycle._state_machine import (
     goal_after_error,
     goal_state,
     result_transition,
+    result_transitions,
     state_message,
 )
 from rclpy.lifecycle.managed_entity import ManagedEntity
@@ -142,7 +143,7 @@ class LifecycleNodeMixin(ManagedEntity):
         transition = find_transition(self._state_id, identifier, label)
         if transition is None:
             current = STATES[self._state_id].label
-            raise RCLError(f'the transition {label or identifier!r} is not possible in the state {current!r}')
+            raise RCLError(f'Transition is not registered: {label or identifier!r} in the state {current!r}')
         return transition
 
     def _change(self, transition: Transition) -> TransitionCallbackReturn:
@@ -200,15 +201,21 @@ class LifecycleNodeMixin(ManagedEntity):
         return response
 
     def _on_get_graph(self, request: Any, response: Any) -> Any:
-        response.available_transitions = [_describe(transition) for transition in TRANSITIONS]
+        response.available_transitions = [
+            *map(_describe, TRANSITIONS),
+            *(_description(message, start, goal) for message, start, goal in result_transitions()),
+        ]
         return response
 
 
 def _describe(transition: Transition) -> Any:
+    message = TransitionMessage(id=transition.id, label=transition.label)
+    return _description(message, transition.start, transition.running)
+
+
+def _description(transition: Any, start: int, goal: int) -> Any:
     return TransitionDescription(
-        transition=TransitionMessage(id=transition.id, label=transition.label),
-        start_state=state_message(transition.start),
-        goal_state=state_message(transition.running),
+        transition=transition, start_state=state_message(start), goal_state=state_message(goal)
     )
 
 
