@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,42 @@ def test_tests_of_embedded_ros_are_not_collected_on_an_installed_ros_2(tmp_path:
     listed = subprocess.run([*command, *tests], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert listed.returncode == 0, listed.stdout + listed.stderr
     assert 'test_geometry' in listed.stdout and 'embedded_ros' not in listed.stdout
+
+
+TESTS = """#!/usr/bin/env bash
+if [ "${1:-}" = --real-rclpy ]; then echo "=== 5 passed ==="; exit "${REAL:-0}"; fi
+echo "=== 100 passed ==="; exit "${ALL:-0}"
+"""
+
+
+CAN_COMPILE = all(map(shutil.which, ('gcc', 'g++'))) and Path(sysconfig.get_path('include'), 'Python.h').is_file()
+
+
+@pytest.mark.skipif(not CAN_COMPILE or platform.machine() != 'x86_64', reason='no compiler or no Python headers')
+@pytest.mark.parametrize(
+    ('environment', 'code', 'last', 'said'),
+    [
+        ({}, 0, '=== 100 passed ===', 'tested on the real rclpy as above'),
+        ({'ALL': '5'}, 5, '=== 100 passed ===', ''),
+        ({'REAL': '1'}, 1, '=== 5 passed ===', ''),
+        ({'HAND3R_PYTHON': 'false'}, 0, '=== 100 passed ===', 'not tested on the real rclpy: no Python headers'),
+    ],
+)
+def test_continuous_integration_ends_in_a_summary_and_says_what_it_left_out(
+    tmp_path: Path, environment: dict[str, str], code: int, last: str, said: str
+) -> None:
+    for name in ('.ci/run', 'scripts/environment.sh', 'scripts/real_rclpy.sh'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / 'scripts' / 'test').write_text(TESTS)
+    (tmp_path / 'scripts' / 'test').chmod(0o755)
+    without_ros = {name: value for name, value in os.environ.items() if name != 'ROS_DISTRO'}
+    without_ros['HAND3R_PYTHON'] = sys.executable
+    ended = subprocess.run(
+        [tmp_path / '.ci' / 'run'], env={**without_ros, **environment}, capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (code, last), ended.stderr
+    assert said in ended.stdout
 
 
 CLAIM = 'import ros_domain; print(ros_domain.private_domain(), flush=True); input()'
