@@ -19,7 +19,6 @@ from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.online.config import DetectionConfig, ReconstructorConfig
 from hand3r_ros.online.detection.boxes import intersection_over_union, select_hands
 from hand3r_ros.online.detection.network_head import check_detector
-from hand3r_ros.online.glance import Glance
 from hand3r_ros.online.inference import NetworkRunner
 from hand3r_ros.online.preparation import ImageGeometry, resize_and_crop
 from hand3r_ros.online.results import HandDetection
@@ -145,7 +144,7 @@ class HeadWatch:
         height, width = frame.image.shape[:2]
         config = self._runner.config
         geometry = ImageGeometry.for_image(width, height, config.image_long_side, config.scene.patch_size)
-        found = Glance(self._runner, resize_and_crop(frame.image, geometry), geometry).find_hands()
+        found = self._runner.find_hands(self._runner.encode(resize_and_crop(frame.image, geometry), geometry))
         chosen = select_hands(found, width, height, self._config.max_hands, self._config.detection)
         visible = [hand for hand in frame.hands if hand.visible_fraction > 0.0]
         self.score.add([TrueHand(hand.box, hand.side, hand.visible_fraction) for hand in visible], chosen)

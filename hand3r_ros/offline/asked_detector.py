@@ -24,10 +24,16 @@ class AskedDetector:
         """As the wrapped detector."""
         return self.detector.can_answer(frame)
 
-    def detect(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> tuple[HandDetection, ...]:
+    def detect(
+        self, frame: CameraFrame, previous: tuple[HandResult, ...], head: tuple[HandDetection, ...] | None = None
+    ) -> tuple[HandDetection, ...]:
         """As the wrapped detector."""
         self.asked.append(self.current_image)
-        return self.detector.detect(frame, previous)
+        return self.detector.detect(frame, previous, head)
+
+    def wants_head(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> bool:
+        """As the wrapped detector."""
+        return self.detector.wants_head(frame, previous)
 
     def show_again(self, frame: CameraFrame) -> None:
         """An image it was asked about before the run was interrupted."""

@@ -15,15 +15,13 @@ from hand3r_ros.hand_model.keypoint_objective import HandFit
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.hand.crop import HandCrop
-from hand3r_ros.network.scene.encoder import SceneTokens
 from hand3r_ros.network.types import HandBoxes, SceneState
 from hand3r_ros.online.camera_pose import PoseEstimate, PoseObservation
 from hand3r_ros.online.config import MapConfig, ReconstructorConfig
 from hand3r_ros.online.detection.boxes import select_hands
 from hand3r_ros.online.errors import FrameRejected
-from hand3r_ros.online.glance import Glance
 from hand3r_ros.online.hand_mask import box_mask, forearm_mask, hand_mask
-from hand3r_ros.online.inference import NetworkOutput, NetworkRunner
+from hand3r_ros.online.inference import EncodedImage, NetworkOutput, NetworkRunner
 from hand3r_ros.online.intrinsics import CameraResolver, FrameCameras
 from hand3r_ros.online.landmark_fitting import UNEXPLAINED, LandmarkFitting, SeenLandmarks
 from hand3r_ros.online.mapping import VoxelMap, mappable_pixels, world_points
@@ -51,12 +49,15 @@ class _PreparedFrame:
     """A frame with its network image and the hands to look at."""
 
     frame: CameraFrame
-    geometry: ImageGeometry
-    image: NDArray[np.uint8]  # (h, w, 3) RGB, network image
+    encoded: EncodedImage
     detections: tuple[HandDetection, ...]
     crops: list[HandCrop]
     boxes: HandBoxes
-    tokens: SceneTokens | None  # where the detector has asked for them
+
+    @property
+    def geometry(self) -> ImageGeometry:
+        """Where the network's image lies in the source image."""
+        return self.encoded.geometry
 
 
 class FramePipeline:
@@ -67,6 +68,7 @@ class FramePipeline:
         self._hand_layer = hand_layer.to(runner.device).eval()
         self._faces = hand_faces(hand_layer)
         self._fitting = LandmarkFitting(self._hand_layer)
+        self._has_head = runner.config.detection is not None
 
     def run(
         self, frame: CameraFrame, session: Session, parts: SessionParts, config: ReconstructorConfig
@@ -80,15 +82,18 @@ class FramePipeline:
         clock = StageClock()
         height, width = frame.image.shape[:2]
         with clock.stage('prepare'):
-            glance = self._glance(frame)
+            image, geometry = self._network_image(frame)
+        with clock.stage('network'):
+            encoded = self._runner.encode(image, geometry)
         with clock.stage('detect'):
-            find_hands = glance.find_hands if self._runner.config.detection is not None else None
-            found = parts.detector.detect(replace(frame, find_hands=find_hands), session.previous_hands)
+            wants_head = self._has_head and parts.detector.wants_head(frame, session.previous_hands)
+            head = self._runner.find_hands(encoded) if wants_head else None
+            found = parts.detector.detect(frame, session.previous_hands, head)
             seen = select_hands(found, width, height, config.max_hands, config.detection)
             sides = parts.tracker.settle_sides(seen, frame.stamp_ns)
             detections = tuple(replace(hand, side=settled.side) for hand, settled in zip(seen, sides, strict=True))
         with clock.stage('prepare'):
-            prepared = self._prepare(frame, glance, detections)
+            prepared = self._prepare(frame, encoded, detections)
         with clock.stage('network'):
             known = _known_camera(parts.cameras, prepared)
             output = self._step(session.scene, prepared, known, config)
@@ -106,7 +111,7 @@ class FramePipeline:
             mask = hand_mask([hand.vertices_camera for hand in hands], self._faces, cameras.network)
         with clock.stage('mapping'):
             if config.map.enabled and pose.tracked:
-                _add_to_map(parts.map, points, output.confidence, prepared.image, moving | mask, pose, config.map)
+                _add_to_map(parts.map, points, output.confidence, image, moving | mask, pose, config.map)
         result = FrameResult(
             stamp_ns=frame.stamp_ns,
             frame_index=session.frame_index,
@@ -116,7 +121,7 @@ class FramePipeline:
             hands=hands,
             points_camera=points,
             confidence=output.confidence,
-            colors=prepared.image,
+            colors=image,
             hand_mask=mask,
             intrinsics=cameras.network,
             seconds=StageSeconds(**clock.seconds),
@@ -139,7 +144,7 @@ class FramePipeline:
     def _step(
         self, state: SceneState, prepared: _PreparedFrame, camera: Intrinsics | None, config: ReconstructorConfig
     ) -> NetworkOutput:
-        return self._runner.step(state, prepared.image, prepared.boxes, config.state_update, prepared.tokens, camera)
+        return self._runner.step(state, prepared.encoded, prepared.boxes, config.state_update, camera)
 
     def _begin_chunk(
         self, session: Session, prepared: _PreparedFrame, camera: Intrinsics | None, config: ReconstructorConfig
@@ -162,10 +167,10 @@ class FramePipeline:
         box = np.array([0.4 * width, 0.4 * height, 0.6 * width, 0.6 * height])
         hand = (HandDetection(box, HandSide.RIGHT, score=1.0),)
         frame = CameraFrame(image, 0, detections=hand)
-        glance = self._glance(frame)
-        if self._runner.config.detection is not None:
-            glance.find_hands()
-        prepared = self._prepare(frame, glance, hand)
+        encoded = self._runner.encode(*self._network_image(frame))
+        if self._has_head:
+            self._runner.find_hands(encoded)
+        prepared = self._prepare(frame, encoded, hand)
         camera = Intrinsics.from_field_of_view(60.0, width, height)
         cameras = FrameCameras(camera, prepared.geometry.intrinsics_to_network(camera), True)
         output = self._step(self._runner.init_state(), prepared, cameras.network, config)
@@ -192,19 +197,22 @@ class FramePipeline:
         )
         self.run(frame, session, parts, config)
 
-    def _glance(self, frame: CameraFrame) -> Glance:
+    def _network_image(self, frame: CameraFrame) -> tuple[NDArray[np.uint8], ImageGeometry]:
+        """The image (h, w, 3) that the network gets, and where it lies in the source image."""
         network = self._runner.config
         height, width = frame.image.shape[:2]
         try:
             geometry = ImageGeometry.for_image(width, height, network.image_long_side, network.scene.patch_size)
         except ValueError as error:
             raise FrameRejected(str(error)) from error
-        return Glance(self._runner, resize_and_crop(frame.image, geometry), geometry)
+        return resize_and_crop(frame.image, geometry), geometry
 
-    def _prepare(self, frame: CameraFrame, glance: Glance, detections: tuple[HandDetection, ...]) -> _PreparedFrame:
+    def _prepare(
+        self, frame: CameraFrame, encoded: EncodedImage, detections: tuple[HandDetection, ...]
+    ) -> _PreparedFrame:
         crops = self._runner.cut_crops(frame.image, detections)
-        boxes = self._runner.hand_boxes(detections, crops, glance.geometry)
-        return _PreparedFrame(frame, glance.geometry, glance.image, detections, crops, boxes, glance.tokens)
+        boxes = self._runner.hand_boxes(detections, crops, encoded.geometry)
+        return _PreparedFrame(frame, encoded, detections, crops, boxes)
 
     def _place(
         self, prepared: _PreparedFrame, output: NetworkOutput, cameras: FrameCameras, config: ReconstructorConfig

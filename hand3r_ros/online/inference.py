@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from hand3r_ros.geometry import Intrinsics
 from hand3r_ros.hand_model.sides import HandSide
-from hand3r_ros.network.detection.peaks import DetectedHands, find_peaks
+from hand3r_ros.network.detection.peaks import find_peaks
 from hand3r_ros.network.hand.crop import HandCrop, hand_crop
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.pose import matrix_from_pose
@@ -36,6 +35,16 @@ class NetworkOutput:
     confidence: NDArray[np.float32]  # (h, w)
     T_network_camera: NDArray[np.float64]  # (4, 4), the network's world
     hands: HandPrediction
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedImage:
+    """One image as the network gets it, with its scene tokens: computed once, whoever uses them."""
+
+    pixels: NDArray[np.uint8]  # (h, w, 3) RGB, the network's image
+    geometry: ImageGeometry
+    tensor: Tensor  # [1, 3, h, w] in [-1, 1]
+    tokens: SceneTokens
 
 
 class NetworkRunner:
@@ -84,35 +93,43 @@ class NetworkRunner:
             batch_index=torch.zeros(len(detections), dtype=torch.int64, device=self.device),
         )
 
-    def find_hands(self, image: NDArray[np.uint8]) -> tuple[SceneTokens, DetectedHands]:
-        """The scene tokens of an image (h, w, 3), for ``step``, and the hands the detection head sees on them.
+    def encode(self, image: NDArray[np.uint8], geometry: ImageGeometry) -> EncodedImage:
+        """The scene tokens of an image (h, w, 3) RGB of the network's size (eq. 1); hands are not needed for them."""
+        with torch.inference_mode(), self._autocast():
+            tensor = image_tensor(image, self.device)
+            return EncodedImage(image, geometry, tensor, self.network.encode_scene(Frame(tensor)))
+
+    def find_hands(self, encoded: EncodedImage) -> tuple[HandDetection, ...]:
+        """Hands the detection head sees, in pixels of the source image, weak ones included.
 
         Raises:
             ValueError: the network has no detection head.
 
         """
         with torch.inference_mode(), self._autocast():
-            frame = Frame(image_tensor(image, self.device))
-            tokens = self.network.encode_scene(frame)
-            return tokens, find_peaks(self.network.detect(frame, tokens))
+            hands = find_peaks(self.network.detect(Frame(encoded.tensor), encoded.tokens))
+        boxes = encoded.geometry.boxes_to_source(hands.boxes.float().cpu().numpy())
+        sides, scores = hands.is_right.cpu().numpy(), hands.scores.cpu().numpy()
+        return tuple(
+            HandDetection(box, HandSide.RIGHT if is_right else HandSide.LEFT, float(score))
+            for box, is_right, score in zip(boxes, sides, scores, strict=True)
+        )
 
     def step(
         self,
         state: SceneState,
-        image: NDArray[np.uint8],
+        encoded: EncodedImage,
         boxes: HandBoxes,
         state_update: str = 'cut3r',
-        tokens: SceneTokens | None = None,
         camera: Intrinsics | None = None,
     ) -> NetworkOutput:
         """One frame; the given state stays valid whatever happens.
 
         Args:
             state: from ``init_state`` or the previous output.
-            image: (h, w, 3) RGB, the network's image.
+            encoded: from ``encode``.
             boxes: from ``hand_boxes``.
             state_update: 'cut3r' or 'ttt3r'.
-            tokens: of this image from ``find_hands``; None computes them.
             camera: of the network's image where it is known; networks that take none are not told.
 
         Raises:
@@ -120,11 +137,8 @@ class NetworkRunner:
 
         """
         with torch.inference_mode(), self._autocast():
-            frame = Frame(
-                image_tensor(image, self.device), state_update=state_update, intrinsics=self._intrinsics(camera)
-            )
-            known: dict[str, Any] = {} if tokens is None else {'scene': tokens}
-            new_state, prediction = self.network.step(state, frame, boxes, **known)
+            frame = Frame(encoded.tensor, state_update=state_update, intrinsics=self._intrinsics(camera))
+            new_state, prediction = self.network.step(state, frame, boxes, scene=encoded.tokens)
         _require_finite(new_state, prediction)
         scene = prediction.scene
         return NetworkOutput(

@@ -6,7 +6,6 @@ Frames: ``camera`` has optical axes (x right, y down, z forward); ``world`` is t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from enum import Enum, IntEnum
 
@@ -54,8 +53,6 @@ class CameraFrame:
     intrinsics: Intrinsics | None = None  # of the source image; None when uncalibrated
     detections: tuple[HandDetection, ...] | None = None  # given from outside (matched by stamp); None: not given
     T_world_camera: FloatArray | None = None  # (4, 4) known pose, for pose_source 'tf'
-    find_hands: Callable[[], tuple[HandDetection, ...]] | None = None
-    """Asks the network's own detection head; set by the pipeline, None where the weights have no such head."""
 
 
 class TrackingState(IntEnum):

@@ -40,7 +40,10 @@ class CountingDetector:
     def can_answer(self, frame):
         return True
 
-    def detect(self, frame, previous):
+    def wants_head(self, frame, previous):
+        return False
+
+    def detect(self, frame, previous, head=None):
         self.seen += 1
         corner = 20.0 + 3.0 * self.seen
         return (HandDetection(_box(corner), HandSide.RIGHT, 0.9),)

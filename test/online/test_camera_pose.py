@@ -48,7 +48,7 @@ def test_a_first_pose_that_is_not_identity_is_taken_out(two_hands):
     offset = make_transform(Rotation.from_rotvec([0.1, -0.2, 0.05]).as_matrix(), [0.1, 0.0, -0.2])
     step = network.step
 
-    def shifted(state, frame, boxes, dense=frozenset()):
+    def shifted(state, frame, boxes, dense=frozenset(), scene=None):
         if not state.started:
             network.T_first_world = offset @ invert_transform(network.frame.T_world_camera)
         return step(state, frame, boxes, dense)

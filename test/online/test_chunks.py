@@ -24,7 +24,7 @@ class RestlessNetwork(TruthNetwork):
         self.updates: list[str | None] = []
         self.refuses_to_begin = False
 
-    def step(self, state, frame, boxes, dense=frozenset()):
+    def step(self, state, frame, boxes, dense=frozenset(), scene=None):
         self.updates.append(frame.state_update)
         if not state.started:
             self.chunks += 1

@@ -128,7 +128,7 @@ def test_points_of_a_calibrated_camera_lie_on_its_rays(two_hands):
     network = reconstructor._runner.network
     step = network.step
 
-    def too_wide(state, frame, boxes):
+    def too_wide(state, frame, boxes, scene=None):
         state, prediction = step(state, frame, boxes)
         points = prediction.scene.points_self * torch.tensor([1.2, 1.2, 1.0])
         return state, replace(prediction, scene=replace(prediction.scene, points_self=points))

@@ -10,8 +10,21 @@ from hand3r_ros.online.results import CameraFrame, HandDetection, HandResult
 class HandDetector(Protocol):
     """Finds hands in an image. Boxes are tight around the hand, in pixels of the source image."""
 
-    def detect(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> tuple[HandDetection, ...]:
-        """Hands of ``frame`` in any order; ``previous`` are the hands of the frame before (empty after a reset)."""
+    def detect(
+        self, frame: CameraFrame, previous: tuple[HandResult, ...], head: tuple[HandDetection, ...] | None = None
+    ) -> tuple[HandDetection, ...]:
+        """Hands of ``frame`` in any order.
+
+        Args:
+            frame: the image and what came with it.
+            previous: the hands of the frame before, empty after a reset.
+            head: what the network's own detection head sees; None where it was not asked or is not there.
+
+        """
+        ...
+
+    def wants_head(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> bool:
+        """Whether ``detect`` of this frame looks at what the network's detection head sees."""
         ...
 
     def can_answer(self, frame: CameraFrame) -> bool:

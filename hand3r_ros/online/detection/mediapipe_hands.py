@@ -46,10 +46,16 @@ class MediaPipeDetector:
         """Always."""
         return True
 
-    def detect(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> tuple[HandDetection, ...]:
+    def detect(
+        self, frame: CameraFrame, previous: tuple[HandResult, ...], head: tuple[HandDetection, ...] | None = None
+    ) -> tuple[HandDetection, ...]:
         """Hands in the image, with their landmarks."""
         followed = tuple(_region(hand) for hand in previous if np.isfinite(hand.keypoints_image).all())
         return tuple(_detection(hand) for hand in self._expert.find(frame.image, followed, self._config))
+
+    def wants_head(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> bool:
+        """Never."""
+        return False
 
     def reset(self) -> None:
         """Nothing to forget."""

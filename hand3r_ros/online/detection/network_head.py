@@ -17,13 +17,19 @@ SAME_HAND_OVERLAP = 0.2
 class NetworkDetector:
     """Asks the head that runs on the scene tokens, which the following step of the network uses again."""
 
-    def detect(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> tuple[HandDetection, ...]:
+    def detect(
+        self, frame: CameraFrame, previous: tuple[HandResult, ...], head: tuple[HandDetection, ...] | None = None
+    ) -> tuple[HandDetection, ...]:
         """Hands in the image."""
-        return () if frame.find_hands is None else frame.find_hands()
+        return head or ()
 
     def can_answer(self, frame: CameraFrame) -> bool:
-        """True with weights that have the head."""
-        return frame.find_hands is not None
+        """Always: weights without the head are refused before."""
+        return True
+
+    def wants_head(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> bool:
+        """Always."""
+        return True
 
     def reset(self) -> None:
         """Nothing to forget."""
@@ -36,17 +42,22 @@ class AutomaticDetector:
         """``detector`` looks at images that came without boxes."""
         self._detector = detector
 
-    def detect(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> tuple[HandDetection, ...]:
+    def detect(
+        self, frame: CameraFrame, previous: tuple[HandResult, ...], head: tuple[HandDetection, ...] | None = None
+    ) -> tuple[HandDetection, ...]:
         """Given boxes go first, also an empty list of them."""
         if frame.detections is not None:
             return frame.detections
         found = self._detector.detect(frame, previous)
-        added = () if frame.find_hands is None else frame.find_hands()
-        return found + tuple(hand for hand in added if _is_added(hand, found))
+        return found + tuple(hand for hand in head or () if _is_added(hand, found))
 
     def can_answer(self, frame: CameraFrame) -> bool:
         """Always."""
         return True
+
+    def wants_head(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> bool:
+        """Where no boxes came."""
+        return frame.detections is None
 
     def reset(self) -> None:
         """Forget what the other detector remembers."""

@@ -95,11 +95,13 @@ class PropagatingDetector:
         """Always: with the hands of the previous frame if need be."""
         return True
 
-    def detect(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> tuple[HandDetection, ...]:
+    def detect(
+        self, frame: CameraFrame, previous: tuple[HandResult, ...], head: tuple[HandDetection, ...] | None = None
+    ) -> tuple[HandDetection, ...]:
         """From the detector when it is due, else from ``previous``."""
         propagated = self._propagate(frame, previous)
         if self.detector.can_answer(frame) and self._is_due(len(previous)):
-            found = self.detector.detect(frame, previous)
+            found = self.detector.detect(frame, previous, head)
             self._frames_since_detector = 0
             self._answered_ns = frame.stamp_ns
             self._expected_hands = len(found)
@@ -108,6 +110,11 @@ class PropagatingDetector:
         if self._answered_ns is None or (frame.stamp_ns - self._answered_ns) * 1e-9 > self._longest_silence(frame):
             return ()
         return propagated
+
+    def wants_head(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> bool:
+        """As the wrapped detector, when it is asked."""
+        asked = self.detector.can_answer(frame) and self._is_due(len(previous))
+        return asked and self.detector.wants_head(frame, previous)
 
     def _is_due(self, tracked_hands: int) -> bool:
         late = self._frames_since_detector >= self.interval - 1
