@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hand3r_ros.files import FilePlace
+from hand3r_ros.geometry import Intrinsics
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import config_hash
 from hand3r_ros.network.hand3r import Hand3R
@@ -33,6 +38,9 @@ from hand3r_ros.online.state_file import StateFileError, StateOwner, read_state,
 
 VOXELS_ALWAYS_TAKEN = 1_000_000
 """Of a saved map, also where fewer are kept: the least seen ones go then. Larger ones need ``map.max_points``."""
+
+LARGEST_STAMP = 2**63 / 1e9
+"""In seconds: nanoseconds are kept in 64 bits. Also refuses nanoseconds that are given as seconds."""
 
 
 class OnlineReconstructor:
@@ -103,17 +111,35 @@ class OnlineReconstructor:
         """Frames since the start, over all sessions, that were refused and changed nothing."""
         return self._refused_frames
 
-    def process(self, frame: CameraFrame) -> FrameResult:
-        """Reconstructs the next frame.
+    @overload
+    def process(self, image: CameraFrame) -> FrameResult: ...
+
+    @overload
+    def process(self, image: NDArray[np.uint8], stamp: float, intrinsics: Intrinsics | None = None) -> FrameResult: ...
+
+    def process(
+        self,
+        image: CameraFrame | NDArray[np.uint8],
+        stamp: float | None = None,
+        intrinsics: Intrinsics | None = None,
+    ) -> FrameResult:
+        """Reconstructs the next image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, undistorted; or a ``CameraFrame``, which has all inputs in it (also given hand
+                boxes and a known camera pose).
+            stamp: when the image was taken, in seconds of any clock that goes forward; int or float.
+            intrinsics: of the undistorted image; None: the focal length is estimated (state UNCALIBRATED).
 
         Raises:
+            TypeError: an image without a stamp, or a ``CameraFrame`` with one.
             FrameRejected: the frame cannot be used; all state is as before. A frame that starts a new session
                 (another resolution, stamps that went back, a long gap) starts it even if it is refused itself.
 
         """
         with self._lock:
             try:
-                return self._process(frame)
+                return self._process(_camera_frame(image, stamp, intrinsics))
             except FrameRejected:
                 self._refused_frames += 1
                 raise
@@ -238,3 +264,18 @@ class OnlineReconstructor:
         """One step on a blank image with one hand, outside of any session: compiles and allocates what is needed."""
         with self._lock:
             self._pipeline.warm_up(width, height, self._config)
+
+
+def _camera_frame(
+    image: CameraFrame | NDArray[np.uint8], stamp: float | None, intrinsics: Intrinsics | None
+) -> CameraFrame:
+    if isinstance(image, CameraFrame):
+        if stamp is not None or intrinsics is not None:
+            raise TypeError('a CameraFrame has its own stamp and intrinsics: give it alone')
+        return image
+    if stamp is None:
+        raise TypeError('process() needs the stamp of the image in seconds')
+    number = isinstance(stamp, int | float | np.number) and not isinstance(stamp, bool)
+    if not (number and abs(stamp) <= LARGEST_STAMP):
+        raise FrameRejected(f'stamp must be in seconds, at most {LARGEST_STAMP:g}, got {stamp!r}')
+    return CameraFrame(image, round(float(stamp) * 1e9), intrinsics)
