@@ -46,6 +46,11 @@ def test_tests_of_embedded_ros_are_not_collected_on_an_installed_ros_2(tmp_path:
     assert 'test_geometry' in listed.stdout and 'embedded_ros' not in listed.stdout
 
 
+def test_every_test_module_has_a_name_of_its_own() -> None:
+    files = [file for folder in ('test', 'embedded_ros/test') for file in (ROOT / folder).rglob('test_*.py')]
+    assert len({file.name for file in files}) == len(files)  # pytest refuses to import the second one
+
+
 TESTS = """#!/usr/bin/env bash
 if [ "${1:-}" = --real-rclpy ]; then echo "=== 5 passed ==="; exit "${REAL:-0}"; fi
 echo "=== 100 passed ==="; exit "${ALL:-0}"
