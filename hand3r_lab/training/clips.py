@@ -27,10 +27,10 @@ class ClipFrame:
     intrinsics: Tensor | None = None  # [B, 4] fx fy cx cy px
     T_table_camera: Tensor | None = None  # [B, 3, 4] in the table's frame: x right, y forward from its edge, z up, m
     detection: DetectionBatch | None = None  # the same images with the hands that are to be found
-    camera_told: bool = True  # whether the network may know ``intrinsics``; else it has to guess
+    intrinsics_known: bool = True  # whether the network is given ``intrinsics``; else it estimates them
 
 
-def with_camera_hidden(clip: Sequence[ClipFrame], share: float, generator: torch.Generator) -> list[ClipFrame]:
-    """The clip, in a ``share`` of all draws with a camera that the network is not told."""
-    told = bool(torch.rand((), generator=generator) >= share)
-    return [dataclasses.replace(frame, camera_told=told) for frame in clip]
+def with_intrinsics_dropout(clip: Sequence[ClipFrame], share: float, generator: torch.Generator) -> list[ClipFrame]:
+    """The clip, in a ``share`` of all draws without intrinsics for the network."""
+    known = bool(torch.rand((), generator=generator) >= share)
+    return [dataclasses.replace(frame, intrinsics_known=known) for frame in clip]

@@ -16,6 +16,15 @@ from hand3r_ros.hand_model.data import OPEN_HAND
 _PATHS = ('data', 'hand_model', 'out', 'start_from')
 """Fields whose text may begin with ``~``."""
 
+_RENAMED = {
+    'back_and_forth': 'reflect_clips',
+    'camera_hidden': 'intrinsics_dropout',
+    'lesson_hands': 'lifting_hands',
+    'weight_lesson': 'weight_lifting',
+    'weight_outlines': 'weight_depth_gradient',
+}
+"""Fields of earlier versions, for whoever has a file with them."""
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -42,8 +51,8 @@ class TrainingConfig:
     steps: int = 4000
     batch: int = 64  # crops (hand), clips (scene, fusion) or images (detector), per process
     clip_frames: int = 4  # frames per clip, in time order
-    # Clips longer than the sequences of a rendered folder walk back and forth in them: long streams of short sequences
-    back_and_forth: bool = False
+    # Clips longer than the sequences of a rendered folder run back and forth in them: long streams of short sequences
+    reflect_clips: bool = False
     truncate_frames: int = 0  # gradients flow through so many frames of the recurrent state; 0: through the whole clip
     learning_rate: float = 5e-4
     # Of the scene stream's dense heads over that of the rest: they are deep, without normalisation, and run away.
@@ -81,14 +90,14 @@ class TrainingConfig:
     # Of networks whose tokens vote for keypoints:
     weight_votes: float = 8.0  # the keypoints, crop units
     weight_cells: float = 2.0  # which cell a keypoint lies on
-    weight_lesson: float = 0.5  # all losses of a hand for keypoints without a picture
-    lesson_hands: int = 64  # how many of those in a step
+    weight_lifting: float = 0.5  # all losses of a hand for keypoints without a picture
+    lifting_hands: int = 64  # how many of those in a step
     weight_depth: float = 0.0  # logarithm of the depth against pointmap; CUT3R has no such term
     weight_relative_depth: float = 0.0  # error of the depth over the depth; CUT3R has no such term either
-    weight_outlines: float = 0.0  # steps of the depth between near pixels; no such term in CUT3R
+    weight_depth_gradient: float = 0.0  # steps of the depth between neighbouring pixels; no such term in CUT3R
     weight_pose: float = 1.0  # camera pose against pointmap
     weight_focal: float = 0.2  # guessed focal length, of networks that guess one
-    camera_hidden: float = 0.2  # share of clips whose camera a network that takes it is not told
+    intrinsics_dropout: float = 0.2  # share of clips without intrinsics, for networks that take them
     weight_table: float = 0.0  # scene only: where the camera stands relative to the table (rendered scenes know)
     # scene and fusion: losses of the hand detection head against the others; 0: the network has no such head
     weight_detection: float = 0.0
@@ -149,6 +158,8 @@ class TrainingConfig:
 
         """
         types = {field.name: type(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        if renamed := [f'{name} is now called {_RENAMED[name]}' for name in values if name in _RENAMED]:
+            raise ValueError(', '.join(renamed))
         if unknown := [str(name) for name in values if name not in types]:
             raise ValueError(f'unknown {", ".join(unknown)}; the fields are: {", ".join(sorted(types))}')
         converted = {name: _converted(name, value, types[name]) for name, value in values.items()}

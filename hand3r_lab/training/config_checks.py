@@ -21,7 +21,7 @@ LARGEST_SEED = 2**31
 _CHOICES = {'stage': STAGES, 'precision': PRECISIONS, 'pose_source': RECOMMENDABLE_POSE_SOURCES}
 _AT_LEAST_ONE = ('steps', 'batch', 'clip_frames', 'threads', 'checkpoint_every')
 _POSITIVE = ('learning_rate', 'gradient_clip')
-_SHARES = ('camera_hidden', 'smallest_visible')
+_SHARES = ('intrinsics_dropout', 'smallest_visible')
 _NOT_NEGATIVE = (
     'truncate_frames',
     'workers',

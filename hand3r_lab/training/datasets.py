@@ -103,7 +103,7 @@ class ClipDataset:
         smallest_visible: float = 0.25,
         every_row: bool = False,
         with_hands: bool = True,
-        back_and_forth: bool = False,
+        reflect_clips: bool = False,
         fixed_places: bool = False,
     ) -> None:
         """Clips of ``data``.
@@ -114,7 +114,7 @@ class ClipDataset:
             smallest_visible: share of a hand that must be visible for it to count.
             every_row: a batch is one clip of every sequence, instead of clips of random sequences.
             with_hands: whether the time steps have hand crops; without them a batch is made faster.
-            back_and_forth: clips longer than the sequences turn round at their ends, instead of being refused.
+            reflect_clips: clips longer than the sequences turn round at their ends, instead of being refused.
             fixed_places: every image has a place for either hand, so that all batches have the same shapes.
 
         Raises:
@@ -122,11 +122,11 @@ class ClipDataset:
             ValueError: no sequence is finished.
 
         """
-        if clip_frames > data.layout.frames and not back_and_forth:
+        if clip_frames > data.layout.frames and not reflect_clips:
             raise DataSetError(
                 f'clip_frames is {clip_frames}, but the sequences in {data.directory} have {data.layout.frames} '
                 f'frames: lower clip_frames, render longer ones (`hand3r-lab render --frames {clip_frames}`) or set '
-                f'back_and_forth=true'
+                f'reflect_clips=true'
             )
         self.data = data
         self.clip_frames = clip_frames

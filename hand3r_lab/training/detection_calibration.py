@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hand3r_lab.training.containers import to_device
 from hand3r_lab.training.detection_data import DetectionBatch
 from hand3r_lab.training.detection_losses import overlap
 from hand3r_lab.training.sources import ImageSource
+from hand3r_lab.training.tensor_tree import to_device
 from hand3r_ros.network.detection.head import HandMaps
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.types import Frame

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from hand3r_lab.training.clips import ClipFrame
 from hand3r_lab.training.config import TrainingConfig
-from hand3r_lab.training.containers import in_float32
 from hand3r_lab.training.detection_calibration import calibrate_scores
 from hand3r_lab.training.detection_data import DetectionBatch
 from hand3r_lab.training.detection_losses import box_losses, detection_targets, heat_loss
-from hand3r_lab.training.roll_out import network_precision
 from hand3r_lab.training.sources import open_images
 from hand3r_lab.training.stage import Outcome, ParameterGroup, Stage
+from hand3r_lab.training.tensor_tree import in_float32
+from hand3r_lab.training.unroll import network_precision
 from hand3r_ros.network.checkpoints import WeightsError, WeightsInfo, save_network
 from hand3r_ros.network.detection.head import HandMaps
 from hand3r_ros.network.hand3r import Hand3R

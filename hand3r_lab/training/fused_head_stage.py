@@ -17,19 +17,19 @@ from torch import Tensor, nn
 
 from hand3r_lab.datasets.samples import DataSetError
 from hand3r_lab.fused_head import FusedHeadNetwork, new_fused_head, save_fused_head
-from hand3r_lab.training.clips import with_camera_hidden
+from hand3r_lab.training.clips import with_intrinsics_dropout
 from hand3r_lab.training.config import TrainingConfig
-from hand3r_lab.training.containers import detached
 from hand3r_lab.training.datasets import ClipDataset, ClipFrame, HandBatch
+from hand3r_lab.training.device_cache import LARGE_ARRAYS
 from hand3r_lab.training.hand_stage import as_shown, hand_losses, shown_rotations
-from hand3r_lab.training.held_arrays import LARGE_ARRAYS
 from hand3r_lab.training.loop import TrainingLoop
 from hand3r_lab.training.processes import Processes, device_of
 from hand3r_lab.training.rendered_data import RenderedData
-from hand3r_lab.training.roll_out import roll_out
 from hand3r_lab.training.sources import hand_model_of
 from hand3r_lab.training.stage import Outcome, ParameterGroup, Stage, segments
 from hand3r_lab.training.streamed_scenes import is_stream
+from hand3r_lab.training.tensor_tree import detached
+from hand3r_lab.training.unroll import unroll
 from hand3r_ros.hand_model.data import require_same_hand_model
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import WeightsError, load_network
@@ -83,7 +83,7 @@ class FusedHeadObjective(nn.Module):
     def forward(self, clip: list[ArticulatedFrame], memory: SceneState | None) -> Outcome:
         """``memory`` is the recurrent state after the part before."""
         frames = [frame.clip for frame in clip]
-        predictions, state = roll_out(self.network, frames, self.config, with_hands=True, state=memory)
+        predictions, state = unroll(self.network, frames, self.config, with_hands=True, state=memory)
         hands = [prediction.hands for prediction in predictions]
         truth = HandBatch(
             torch.cat([frame.hands.crops for frame in frames]),
@@ -140,7 +140,7 @@ def fused_head_stage(config: TrainingConfig, network: Hand3R) -> Stage:
 
     def draw(generator: torch.Generator) -> list[list[ArticulatedFrame]]:
         frames = clips.articulated_batch(config.batch, generator)
-        clip = with_camera_hidden([frame.clip for frame in frames], config.camera_hidden, generator)
+        clip = with_intrinsics_dropout([frame.clip for frame in frames], config.intrinsics_dropout, generator)
         frames = [dataclasses.replace(frame, clip=one) for frame, one in zip(frames, clip, strict=True)]
         return segments(frames, config.truncate_frames)
 

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from hand3r_lab.training.clips import ClipFrame
 from hand3r_lab.training.config import TrainingConfig
-from hand3r_lab.training.containers import detached
 from hand3r_lab.training.detector_stage import clip_detection_losses
 from hand3r_lab.training.losses import absolute_loss, image_loss, translation_loss
-from hand3r_lab.training.roll_out import roll_out
 from hand3r_lab.training.scene_stage import scene_groups, scene_losses, scene_total, taught_maps
 from hand3r_lab.training.sources import drawn_segments, hand_model_of, open_clips
 from hand3r_lab.training.stage import Outcome, ParameterGroup, Stage
 from hand3r_lab.training.starting_point import load_streams, starting_network
+from hand3r_lab.training.tensor_tree import detached
+from hand3r_lab.training.unroll import unroll
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import save_network
 from hand3r_ros.network.hand3r import Hand3R
@@ -36,7 +36,7 @@ class FusionObjective(nn.Module):
     def forward(self, clip: list[ClipFrame], memory: SceneState | None) -> Outcome:
         """``memory`` is the recurrent state after the part before."""
         config = self.config
-        predictions, state = roll_out(self.network, clip, config, with_hands=True, state=memory, dense=self.maps)
+        predictions, state = unroll(self.network, clip, config, with_hands=True, state=memory, dense=self.maps)
         scene = scene_losses(predictions, clip, config)
         hands = self._hand_losses(predictions, clip)
         placing = (

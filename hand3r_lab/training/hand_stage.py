@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from hand3r_lab.training.config import TrainingConfig
-from hand3r_lab.training.containers import in_float32
 from hand3r_lab.training.datasets import HandBatch
-from hand3r_lab.training.keypoint_lessons import KeypointLesson, keypoint_lesson
+from hand3r_lab.training.keypoint_loss import keypoint_losses
+from hand3r_lab.training.lifting_task import LiftingTask, lifting_task
 from hand3r_lab.training.losses import hand_shape_loss, reprojection_loss
-from hand3r_lab.training.roll_out import network_precision
 from hand3r_lab.training.sources import HandSource, hand_model_of, open_hands
 from hand3r_lab.training.stage import Outcome, ParameterGroup, Stage
 from hand3r_lab.training.starting_point import starting_network
-from hand3r_lab.training.vote_losses import vote_losses
+from hand3r_lab.training.tensor_tree import in_float32
+from hand3r_lab.training.unroll import network_precision
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.hand.camera import project_to_crop
 from hand3r_ros.network.hand.config import HandConfig
@@ -69,7 +69,7 @@ def shown_rotations(rotations: Tensor, slopes: Tensor, config: HandConfig) -> Te
 def hand_losses(
     output: ManoParameters | HandStreamOutput,
     layer: HandLayer,
-    batch: HandBatch | KeypointLesson,
+    batch: HandBatch | LiftingTask,
     config: TrainingConfig,
 ) -> dict[str, Tensor]:
     """Losses of one batch by name; ``total`` is their weighted sum."""
@@ -106,7 +106,7 @@ class HandStep:
     """What one step sees: crops, and keypoints without pictures for a head that starts from them."""
 
     hands: HandBatch
-    lesson: KeypointLesson | None = None
+    lifting: LiftingTask | None = None
 
 
 class HandObjective(nn.Module):
@@ -125,29 +125,29 @@ class HandObjective(nn.Module):
         output = in_float32(output)
         hands = as_shown(step.hands, self.stream.config)
         losses = hand_losses(output, self.layer, hands, self.config)
-        for extra in (self._vote_losses(output.tokens, hands), self._lesson_losses(step.lesson)):
+        for extra in (self._keypoint_losses(output.tokens, hands), self._lifting_losses(step.lifting)):
             losses = {**losses, **extra, 'total': losses['total'] + extra.get('total', 0.0)}
         return Outcome(losses)
 
-    def _vote_losses(self, tokens: Tensor, hands: HandBatch) -> dict[str, Tensor]:
+    def _keypoint_losses(self, tokens: Tensor, hands: HandBatch) -> dict[str, Tensor]:
         """Of streams whose tokens vote for keypoints."""
         if self.stream.keypoint_head is None:
             return {}
         right = torch.ones(len(tokens), dtype=torch.bool, device=tokens.device)
         with torch.no_grad():
             depth = self.layer(hands.rotations, hands.betas, right).keypoints[..., 2:]
-        voted = vote_losses(self.stream.keypoint_head(tokens), torch.cat([hands.keypoints_crop, depth], dim=-1))
+        voted = keypoint_losses(self.stream.keypoint_head(tokens), torch.cat([hands.keypoints_crop, depth], dim=-1))
         total = self.config.weight_votes * voted['votes'] + self.config.weight_cells * voted['cells']
         return {'total': total, **voted}
 
-    def _lesson_losses(self, lesson: KeypointLesson | None) -> dict[str, Tensor]:
+    def _lifting_losses(self, lifting: LiftingTask | None) -> dict[str, Tensor]:
         """Of a MANO head that is told keypoints and shown nothing."""
-        if lesson is None:
+        if lifting is None:
             return {}
-        nothing = lesson.keypoints.new_zeros(len(lesson.keypoints), 1, self.stream.config.width)
-        found = self.stream.mano_head(nothing, lesson.keypoints)
-        losses = hand_losses(in_float32(found), self.layer, lesson, self.config)
-        return {'total': self.config.weight_lesson * losses['total'], 'lesson_mm': losses['mpjpe_mm']}
+        nothing = lifting.keypoints.new_zeros(len(lifting.keypoints), 1, self.stream.config.width)
+        found = self.stream.mano_head(nothing, lifting.keypoints)
+        losses = hand_losses(in_float32(found), self.layer, lifting, self.config)
+        return {'total': self.config.weight_lifting * losses['total'], 'lifting_mm': losses['mpjpe_mm']}
 
 
 def hand_stage(config: TrainingConfig) -> Stage:
@@ -166,9 +166,9 @@ def hand_stage(config: TrainingConfig) -> Stage:
         if stream.keypoint_head is None:
             return [HandStep(hands)]
         device = hands.crops.device
-        rotations, betas = (numbers.to(device) for numbers in dataset.parameters(config.lesson_hands, generator))
+        rotations, betas = (numbers.to(device) for numbers in dataset.parameters(config.lifting_hands, generator))
         rescale = stream.config.crop_rescale
-        return [HandStep(hands, keypoint_lesson(rotations, betas, layer.to(device), rescale, generator))]
+        return [HandStep(hands, lifting_task(rotations, betas, layer.to(device), rescale, generator))]
 
     return Stage(
         trained=stream,

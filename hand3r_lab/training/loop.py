@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from hand3r_lab.training.config import TrainingConfig
-from hand3r_lab.training.passes import LaunchedPass, Pass, RecordedPass
+from hand3r_lab.training.cuda_graphs import EagerStep, ForwardBackward, GraphedStep
 from hand3r_lab.training.processes import Processes
 from hand3r_lab.training.run_files import CheckpointError, RunFiles
 from hand3r_lab.training.sources import listed_skips
@@ -85,13 +85,13 @@ class TrainingLoop:
                     self._save()
                     self.files.log(self.step_index, meter.numbers())
 
-    def _pass(self, objective: nn.Module) -> Pass:
+    def _pass(self, objective: nn.Module) -> ForwardBackward:
         device = self.processes.device
         if self.config.cuda_graphs and device.type == 'cuda':
             if self.processes.count > 1:
                 raise ValueError(f'cuda_graphs=true is for one process, found {self.processes.count}: leave it out')
-            return RecordedPass(objective, self.parameters, device)
-        return LaunchedPass(objective, device)
+            return GraphedStep(objective, self.parameters, device)
+        return EagerStep(objective, device)
 
     def _batches(self) -> Iterator[list[Any]]:
         workers = self.config.workers
@@ -143,7 +143,7 @@ class TrainingLoop:
         optimizer = self.optimizer.state_dict()
         self.files.save({'module': self.stage.trained.state_dict(), 'optimizer': optimizer, 'step': self.step_index})
 
-    def _one_step(self, objective: nn.Module, compute: Pass, batch: list[Any]) -> dict[str, float]:
+    def _one_step(self, objective: nn.Module, compute: ForwardBackward, batch: list[Any]) -> dict[str, float]:
         """One optimiser step over all segments of a batch."""
         factor = self._schedule(self.step_index)
         for group in self.optimizer.param_groups:

@@ -77,7 +77,7 @@ def relative_depth_loss(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tens
     return _mean_where(valid, (predicted - truth).abs() / truth.clamp(min=NEAREST))
 
 
-def outline_loss(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+def depth_gradient_loss(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     """Mean error of the steps of log depth between pixels 1, 2, 4 and 8 apart, rows and columns of [B, H, W] metres.
 
     It counts where a thing ends: an arm that is drawn as a soft lump costs little in ``depth_loss``. Matching of depth

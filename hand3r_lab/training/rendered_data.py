@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hand3r_lab.datasets.samples import DataSetError
-from hand3r_lab.training.held_arrays import HeldArrays
+from hand3r_lab.training.device_cache import DeviceCache
 from hand3r_ros.network.config import Hand3RConfig
 
 LAYOUT_FILE = 'layout.json'
@@ -100,7 +100,7 @@ class RenderedData:
         self.directory = directory
         self.layout = layout
         self.arrays = arrays
-        self.held: HeldArrays | None = None
+        self.held: DeviceCache | None = None
 
     @classmethod
     def create(cls, directory: Path, layout: RenderedDataLayout) -> RenderedData:
@@ -153,7 +153,7 @@ class RenderedData:
             DataSetError: they do not fit into its memory.
 
         """
-        self.held = HeldArrays(self.arrays, names, self.finished_rows(), device)
+        self.held = DeviceCache(self.arrays, names, self.finished_rows(), device)
 
     def take(self, name: str, where: tuple[NDArray[np.intp], ...]) -> Tensor:
         """Entries of an array by row and further indices: on the device that holds it, else on the CPU."""

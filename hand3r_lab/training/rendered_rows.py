@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from hand3r_lab.datasets.samples import CorruptSampleError, DataSetError, SkipLog
-from hand3r_lab.training.held_arrays import NEVER_ALL_ZEROS
+from hand3r_lab.training.device_cache import NEVER_ALL_ZEROS
 from hand3r_lab.training.rendered_data import RenderedData
 
 HAND_ARRAYS = ('intrinsics', 'hand_visible', 'hand_box', 'hand_rotations', 'hand_betas', 'hand_keypoints_crop')

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from hand3r_lab.cpu_threads import torch_threads
-from hand3r_lab.denormals import denormals_flushed
+from hand3r_lab.flush_denormals import flush_denormals
 from hand3r_lab.training.config import TrainingConfig
 from hand3r_lab.training.detector_stage import (
     check_weights_name,
@@ -65,7 +65,7 @@ def _computing(config: TrainingConfig) -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision('high' if config.precision == 'tf32' else 'highest')
     try:
-        with torch_threads(config.threads), denormals_flushed():
+        with torch_threads(config.threads), flush_denormals():
             yield
     finally:
         torch.set_float32_matmul_precision(before)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from hand3r_lab.training.config import TrainingConfig
-from hand3r_lab.training.containers import as_plain
+from hand3r_lab.training.tensor_tree import as_plain
 from hand3r_ros.files import replacing
 
 logger = logging.getLogger(__name__)

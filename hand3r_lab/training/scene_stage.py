@@ -1,8 +1,8 @@
-"""Stage ``scene``: the scene stream on clips (CUT3R's losses, no hands yet), and what else teaches its tokens.
+"""Stage ``scene``: the scene stream on clips (CUT3R's losses, no hands yet), with two auxiliary tasks.
 
-A small network that starts from nothing learns little from pointmaps and relative poses alone, so it gets two more
-lessons: to say from the pose token where the camera stands relative to the table (one image shows that; a relative
-pose is the difference of two such answers, and the state has to carry the first), and to find hands.
+A small network that is trained from scratch learns little from pointmaps and relative poses alone. The auxiliary tasks
+are to predict the camera pose relative to the table from the pose token (one image shows it; a relative pose is the
+difference of two such poses, and the state has to carry the first), and to detect hands.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hand3r_lab.training.auxiliary_pose import AuxiliaryPoseHead, auxiliary_pose_loss
 from hand3r_lab.training.clips import ClipFrame
 from hand3r_lab.training.config import TrainingConfig
-from hand3r_lab.training.containers import detached
 from hand3r_lab.training.detector_stage import clip_detection_losses
 from hand3r_lab.training.losses import (
     PointMap,
     camera_pose_loss,
+    depth_gradient_loss,
     depth_loss,
     focal_loss,
-    outline_loss,
     pointmaps_loss,
     relative_depth_loss,
     scene_scale,
 )
-from hand3r_lab.training.roll_out import roll_out
 from hand3r_lab.training.sources import drawn_segments, open_clips
 from hand3r_lab.training.stage import Outcome, ParameterGroup, Stage
 from hand3r_lab.training.starting_point import starting_network
-from hand3r_lab.training.table_pose import TablePoseHead, table_pose_loss
+from hand3r_lab.training.tensor_tree import detached
+from hand3r_lab.training.unroll import unroll
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.pose import matrix_from_pose
 from hand3r_ros.network.types import Prediction, ScenePrediction, SceneState
 
 
 def scene_losses(predictions: list[Prediction], clip: list[ClipFrame], config: TrainingConfig) -> dict[str, Tensor]:
-    """``points`` of maps, ``depth`` (its logarithm), ``relative_depth``, ``outlines``, ``pose``, ``focal``, and errors.
+    """``points`` of maps, ``depth`` (log), ``relative_depth``, ``depth_gradient``, ``pose``, ``focal``, and errors.
 
     Lengths are divided by one scale of the views given here: of a clip that is cut, by that of each segment.
     """
@@ -54,7 +54,7 @@ def scene_losses(predictions: list[Prediction], clip: list[ClipFrame], config: T
         'points': points,
         'depth': torch.stack([depth_loss(*depth) for depth in depths]).mean(),
         'relative_depth': torch.stack([relative_depth_loss(*depth) for depth in depths]).mean(),
-        'outlines': torch.stack([outline_loss(*depth) for depth in depths]).mean(),
+        'depth_gradient': torch.stack([depth_gradient_loss(*depth) for depth in depths]).mean(),
         'pose': pose,
         'focal': focal,
         **_errors(predictions, clip),
@@ -83,7 +83,7 @@ def scene_total(losses: dict[str, Tensor], config: TrainingConfig) -> Tensor:
         losses['points']
         + config.weight_depth * losses['depth']
         + config.weight_relative_depth * losses['relative_depth']
-        + config.weight_outlines * losses['outlines']
+        + config.weight_depth_gradient * losses['depth_gradient']
         + config.weight_pose * losses['pose']
         + config.weight_focal * losses['focal']
     )
@@ -119,7 +119,7 @@ class SceneLearner(nn.Module):
         super().__init__()
         self.scene = network.scene
         self.detection_head = network.detection_head
-        self.table_pose = TablePoseHead(network.config.scene.decoder_width)
+        self.table_pose = AuxiliaryPoseHead(network.config.scene.decoder_width)
 
 
 class SceneObjective(nn.Module):
@@ -135,11 +135,11 @@ class SceneObjective(nn.Module):
     def forward(self, clip: list[ClipFrame], memory: SceneState | None) -> Outcome:
         """``memory`` is the recurrent state after the part before."""
         config = self.config
-        predictions, state = roll_out(self.network, clip, config, with_hands=False, state=memory, dense=self.maps)
+        predictions, state = unroll(self.network, clip, config, with_hands=False, state=memory, dense=self.maps)
         losses = scene_losses(predictions, clip, config)
         total = scene_total(losses, config)
         if config.weight_table > 0.0:
-            losses['table'] = table_pose_loss(self.learner.table_pose, predictions, clip)
+            losses['table'] = auxiliary_pose_loss(self.learner.table_pose, predictions, clip)
             total = total + config.weight_table * losses['table']
         if self.network.detection_head is not None:
             found = clip_detection_losses(self.network, predictions, clip, config)

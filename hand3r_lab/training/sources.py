@@ -16,11 +16,11 @@ from hand3r_lab.datasets.mano_annotations import AnnotationModel
 from hand3r_lab.datasets.recognition import DEXYCB, PUBLIC_FORMATS, DataFormat, recognise
 from hand3r_lab.datasets.samples import AnnotatedSequence, DataSetError, SkipLog
 from hand3r_lab.training.annotated_batches import AnnotatedClipDataset, AnnotatedHandDataset
-from hand3r_lab.training.clips import ClipFrame, with_camera_hidden
+from hand3r_lab.training.clips import ClipFrame, with_intrinsics_dropout
 from hand3r_lab.training.config import TrainingConfig
 from hand3r_lab.training.datasets import ClipDataset, HandBatch, HandDataset
 from hand3r_lab.training.detection_data import DetectionBatch, DetectionDataset
-from hand3r_lab.training.held_arrays import LARGE_ARRAYS
+from hand3r_lab.training.device_cache import LARGE_ARRAYS
 from hand3r_lab.training.processes import device_of
 from hand3r_lab.training.rendered_check import RENDERED
 from hand3r_lab.training.rendered_data import RenderedData
@@ -110,7 +110,7 @@ def open_clips(config: TrainingConfig, with_hands: bool = True) -> ClipSource:
     Without ``with_hands`` those of rendered folders have no hand crops, which stages that ignore hands need not read.
 
     Raises:
-        DataSetError: it is no data set, or does not go with the hand model, split or ``back_and_forth`` of ``config``.
+        DataSetError: it is no data set, or does not go with the hand model, split or ``reflect_clips`` of ``config``.
     """
     if is_stream(config.data):
         _refuse_back_and_forth(config, 'a stream draws clips of any length')
@@ -124,7 +124,7 @@ def open_clips(config: TrainingConfig, with_hands: bool = True) -> ClipSource:
             data,
             config.clip_frames,
             with_hands=with_hands,
-            back_and_forth=config.back_and_forth,
+            reflect_clips=config.reflect_clips,
             fixed_places=config.cuda_graphs,
         )
     _refuse_back_and_forth(config, f'sequences of {data_format.name} are long')
@@ -136,7 +136,7 @@ def open_clips(config: TrainingConfig, with_hands: bool = True) -> ClipSource:
 def drawn_segments(clips: ClipSource, config: TrainingConfig, generator: torch.Generator) -> list[list[ClipFrame]]:
     """A random batch of clips, the camera hidden in a share of all batches, in pieces that gradients flow through."""
     clip = clips.batch(config.batch, generator)
-    return segments(with_camera_hidden(clip, config.camera_hidden, generator), config.truncate_frames)
+    return segments(with_intrinsics_dropout(clip, config.intrinsics_dropout, generator), config.truncate_frames)
 
 
 def open_images(config: TrainingConfig) -> ImageSource:
@@ -162,9 +162,9 @@ def listed_skips(source: SkippingSource) -> Iterator[None]:
 
 
 def _refuse_back_and_forth(config: TrainingConfig, reason: str) -> None:
-    if config.back_and_forth:
+    if config.reflect_clips:
         raise DataSetError(
-            f'back_and_forth is for folders of `hand3r-lab render`; {config.data}: {reason}, leave it out'
+            f'reflect_clips is for folders of `hand3r-lab render`; {config.data}: {reason}, leave it out'
         )
 
 

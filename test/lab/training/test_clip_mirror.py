@@ -5,10 +5,10 @@ import torch
 
 from hand3r_lab.training.clip_mirror import mirrored
 from hand3r_lab.training.clips import ClipFrame
-from hand3r_lab.training.containers import as_plain
 from hand3r_lab.training.datasets import ClipDataset
 from hand3r_lab.training.rendered_data import RenderedData, RenderedDataLayout
 from hand3r_lab.training.rendering import render_dataset
+from hand3r_lab.training.tensor_tree import as_plain
 from hand3r_ros.network.pose import matrix_from_pose
 
 BOTH = torch.tensor([True, True])

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 
 from hand3r_lab.training.clips import ClipFrame
 from hand3r_lab.training.config import TrainingConfig
-from hand3r_lab.training.containers import map_tensors
 from hand3r_lab.training.losses import (
     PointMap,
     camera_pose_loss,
+    depth_gradient_loss,
     depth_loss,
-    outline_loss,
     pointmap_loss,
     pointmaps_loss,
     relative_depth_loss,
     scene_scale,
 )
 from hand3r_lab.training.scene_stage import pointmaps, scene_losses, scene_total
+from hand3r_lab.training.tensor_tree import map_tensors
 from hand3r_ros.network.pose import pose_from_matrix
 from hand3r_ros.network.types import HandBoxes, HandPrediction, Prediction, ScenePrediction
 
@@ -191,24 +191,24 @@ def test_the_outline_loss_sees_a_smeared_step_and_no_common_factor() -> None:
     truth[..., 5:] = 2.0
     everywhere = torch.ones_like(truth, dtype=torch.bool)
     smeared = torch.linspace(0.0, 1.0, 10)[None, None].exp2()
-    assert float(outline_loss(3.0 * truth, truth, everywhere)) == pytest.approx(0.0, abs=1e-6)
-    assert float(outline_loss(smeared, truth, everywhere)) > 0.02
+    assert float(depth_gradient_loss(3.0 * truth, truth, everywhere)) == pytest.approx(0.0, abs=1e-6)
+    assert float(depth_gradient_loss(smeared, truth, everywhere)) > 0.02
     # a flat map misses one step of log 2 in the 9, 8, 6 and 2 pairs that are 1, 2, 4 and 8 pixels apart
     missed = math.log(2.0) * (1 / 9 + 2 / 8 + 4 / 6 + 2 / 2)
-    assert float(outline_loss(torch.ones_like(truth), truth, everywhere)) == pytest.approx(missed / 8, rel=1e-5)
+    assert float(depth_gradient_loss(torch.ones_like(truth), truth, everywhere)) == pytest.approx(missed / 8, rel=1e-5)
 
 
 def test_the_outline_loss_leaves_out_pairs_with_an_unknown_end() -> None:
     truth = torch.tensor([[[1.0, 0.0, 4.0]]])
     predicted = torch.tensor([[[1.0, 5.0, 4.0]]], requires_grad=True)
-    found = outline_loss(predicted, truth, truth > 0.0)
+    found = depth_gradient_loss(predicted, truth, truth > 0.0)
     found.backward()
     assert float(found.detach()) == 0.0
     assert predicted.grad is not None and bool((predicted.grad == 0.0).all())
 
 
 def test_every_weighted_scene_loss_counts() -> None:
-    weights = {'points': 1.0, 'depth': 2.0, 'relative_depth': 3.0, 'outlines': 4.0, 'pose': 5.0, 'focal': 7.0}
+    weights = {'points': 1.0, 'depth': 2.0, 'relative_depth': 3.0, 'depth_gradient': 4.0, 'pose': 5.0, 'focal': 7.0}
     fields = {f'weight_{name}': weight for name, weight in weights.items() if name != 'points'}
     config = TrainingConfig('scene').with_values(fields)
     for name, weight in weights.items():

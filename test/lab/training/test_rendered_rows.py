@@ -96,7 +96,7 @@ def test_clips_longer_than_the_sequences_are_refused(data: RenderedData) -> None
 
 
 def test_clips_that_walk_back_and_forth_may_be_longer(data: RenderedData) -> None:
-    clip = ClipDataset(data, 7, back_and_forth=True).batch(4, seeded(), augment=False)
+    clip = ClipDataset(data, 7, reflect_clips=True).batch(4, seeded(), augment=False)
     images = torch.stack([frame.image for frame in clip])  # 0 1 2 1 0 1 2 of the sequence, from anywhere
     assert torch.equal(images[:3], images[4:])
     assert not any(torch.equal(images[step, clip], images[step + 1, clip]) for step in range(6) for clip in range(4))

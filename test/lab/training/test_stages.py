@@ -11,10 +11,10 @@ from hand3r_lab.training.fusion_stage import FusionObjective
 from hand3r_lab.training.losses import absolute_loss, image_loss, translation_loss
 from hand3r_lab.training.rendered_data import RenderedData, RenderedDataLayout
 from hand3r_lab.training.rendering import render_dataset
-from hand3r_lab.training.roll_out import roll_out
 from hand3r_lab.training.run import run_training
 from hand3r_lab.training.scene_stage import SceneLearner, SceneObjective
 from hand3r_lab.training.stage import segments
+from hand3r_lab.training.unroll import unroll
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import WeightsError, load_network
@@ -35,7 +35,7 @@ def data(tmp_path_factory):
 def settings(stage, data, out, *overrides):
     """Two steps of a stage."""
     fixed = ['steps=2', 'batch=2', 'clip_frames=2', 'warmup_steps=1', 'device=cpu', f'data={data}', f'out={out}']
-    fixed.append('camera_hidden=0')  # two roll-outs are told the same
+    fixed.append('intrinsics_dropout=0')  # two roll-outs are told the same
     return TrainingConfig(stage).with_overrides([*fixed, *overrides])
 
 
@@ -152,9 +152,9 @@ def test_a_truncated_clip_carries_the_state_but_no_gradient(data, tmp_path):
     clip, network = clip_and_network(data, 2)
     whole = settings('scene', data, tmp_path)
     cut = settings('scene', data, tmp_path, 'truncate_frames=1')
-    _, state = roll_out(network, clip[:1], whole, with_hands=False)
-    (second_whole,), _ = roll_out(network, clip[1:], whole, with_hands=False, state=state)
-    together, _ = roll_out(network, clip, whole, with_hands=False)
+    _, state = unroll(network, clip[:1], whole, with_hands=False)
+    (second_whole,), _ = unroll(network, clip[1:], whole, with_hands=False, state=state)
+    together, _ = unroll(network, clip, whole, with_hands=False)
     torch.testing.assert_close(second_whole.scene.points_self, together[1].scene.points_self)
     # How the state is updated matters only to later frames: without gradients through time nothing teaches it.
     through, cut_off = gradients(network, clip, whole), gradients(network, clip, cut)
@@ -165,8 +165,8 @@ def test_a_truncated_clip_carries_the_state_but_no_gradient(data, tmp_path):
 
 def test_bfloat16_runs_the_network_and_returns_float32(data, tmp_path):
     clip, network = clip_and_network(data, 2)
-    exact, _ = roll_out(network, clip, settings('scene', data, tmp_path), with_hands=True)
-    rough, state = roll_out(network, clip, settings('scene', data, tmp_path, 'precision=bfloat16'), with_hands=True)
+    exact, _ = unroll(network, clip, settings('scene', data, tmp_path), with_hands=True)
+    rough, state = unroll(network, clip, settings('scene', data, tmp_path, 'precision=bfloat16'), with_hands=True)
     assert state.tokens.dtype == rough[1].scene.points_self.dtype == torch.float32
     difference = (exact[1].scene.points_self - rough[1].scene.points_self).abs().max()
     assert 0.0 < difference < 0.1

@@ -13,7 +13,6 @@ from hand3r_lab.datasets.samples import DataSetError
 from hand3r_lab.training import streamed_scenes
 from hand3r_lab.training.clips import ClipFrame
 from hand3r_lab.training.config import TrainingConfig
-from hand3r_lab.training.containers import as_plain
 from hand3r_lab.training.datasets import ClipDataset
 from hand3r_lab.training.fused_head_stage import fused_head_stage
 from hand3r_lab.training.loop import TrainingLoop
@@ -22,6 +21,7 @@ from hand3r_lab.training.rendering import RenderingJob, camera_rotations, draw_s
 from hand3r_lab.training.sources import open_clips, open_hands, open_images
 from hand3r_lab.training.stage import Outcome, ParameterGroup, Stage
 from hand3r_lab.training.streamed_scenes import StreamedClips, StreamedScenes, is_stream
+from hand3r_lab.training.tensor_tree import as_plain
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
 
@@ -171,5 +171,5 @@ def test_splits_without_a_visible_hand_end_with_an_error() -> None:
 
 
 def test_streams_refuse_to_walk_back_and_forth():
-    with pytest.raises(DataSetError, match=r'back_and_forth .*rendered://train: a stream draws clips of any length'):
-        open_clips(settings(back_and_forth=True))
+    with pytest.raises(DataSetError, match=r'reflect_clips .*rendered://train: a stream draws clips of any length'):
+        open_clips(settings(reflect_clips=True))

@@ -20,6 +20,7 @@ def test_overrides_are_typed():
 @pytest.mark.parametrize(
     ('override', 'message'),
     [
+        ('camera_hidden=0.1', 'camera_hidden is now called intrinsics_dropout'),
         ('step_count=7', 'unknown step_count; the fields are:.*steps'),
         ('steps=many', "steps must be an integer, got 'many'"),
         ('steps=1.5', 'steps must be an integer'),
@@ -40,7 +41,7 @@ def test_overrides_are_typed():
         ('confidence_alpha=-1', 'confidence_alpha must not be negative'),
         ('gradient_clip=0', 'gradient_clip must be positive'),
         ('smallest_visible=1.5', 'smallest_visible must lie between 0 and 1'),
-        ('camera_hidden=-0.5', 'camera_hidden must lie between 0 and 1'),
+        ('intrinsics_dropout=-0.5', 'intrinsics_dropout must lie between 0 and 1'),
         ('seed=-1', 'seed must lie between 0 and 2147483648'),
         ('seed=3000000000', 'seed must lie between 0 and 2147483648'),
     ],

@@ -14,12 +14,12 @@ from rendered_noise import label
 
 from hand3r_lab.datasets.samples import DataSetError
 from hand3r_lab.training.config import TrainingConfig
-from hand3r_lab.training.containers import as_plain
 from hand3r_lab.training.datasets import ClipDataset, HandDataset
 from hand3r_lab.training.detection_data import DetectionDataset
-from hand3r_lab.training.held_arrays import LARGE_ARRAYS
+from hand3r_lab.training.device_cache import LARGE_ARRAYS
 from hand3r_lab.training.rendered_data import RenderedData, RenderedDataLayout
 from hand3r_lab.training.sources import open_clips
+from hand3r_lab.training.tensor_tree import as_plain
 
 ROWS, FRAMES, UNFINISHED, CPU = 5, 3, 1, torch.device('cpu')
 SOURCES: list[Callable[[RenderedData], Any]] = [HandDataset, DetectionDataset, lambda data: ClipDataset(data, 2)]

@@ -1,4 +1,4 @@
-"""Losses of the votes for keypoints."""
+"""Losses of the keypoint head, whose tokens vote for keypoints."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ HALF_CROP = 0.5
 SPREAD = 0.7  # cells; standard deviation of the places that count as right for a cell to vote for
 
 
-def vote_losses(votes: KeypointVotes, truth: Tensor) -> dict[str, Tensor]:
+def keypoint_losses(votes: KeypointVotes, truth: Tensor) -> dict[str, Tensor]:
     """``votes``: mean L1 distance of the keypoints; ``cells``: cross-entropy of the cells' weights.
 
-    The second says to every cell which keypoints lie on it. The first alone hardly moves a network whose tokens all
-    vote alike: it stays at the mean hand for thousands of steps.
+    The second tells every cell which keypoints lie in it. With the first alone, a network whose tokens all vote alike
+    stays at the mean hand for thousands of steps.
 
     Args:
         votes: of N hands and M cells.

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-__all__ = ['denormals_flushed']
+__all__ = ['flush_denormals']
 
 _DENORMAL = 1e-40  # in float32
 
 
 @contextmanager
-def denormals_flushed() -> Iterator[None]:
+def flush_denormals() -> Iterator[None]:
     """Flushes denormal numbers of the calling thread to zero, where the processor can; also a decorator."""
     before = _are_flushed()
     for number in (np.float32, np.float64):

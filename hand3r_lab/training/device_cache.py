@@ -1,7 +1,7 @@
-"""The large arrays of rendered data in the memory of the device that trains, so that batches are made there.
+"""Cache of the large arrays of rendered data on the training device, where batches are then made.
 
-A GPU trains a small network faster than the cores beside it can read, cut and colour images. Held on the GPU, a batch
-is a look-up and some arithmetic on it, and only labels travel.
+A GPU trains a small network faster than a few CPU cores can read, crop and augment images. With the images on the GPU,
+a batch is a look-up and some arithmetic there, and only labels are copied.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ LARGE_ARRAYS = ('image', 'depth', 'hand_crop')
 NEVER_ALL_ZEROS = ('image', 'depth')  # an array that was never written is
 
 
-class HeldArrays:
-    """Rows of arrays as tensors on a device, and what is wrong with them."""
+class DeviceCache:
+    """Rows of arrays as tensors on a device, and the faults found in them."""
 
     def __init__(
         self,

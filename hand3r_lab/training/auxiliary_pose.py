@@ -1,9 +1,8 @@
-"""A head that exists only during training: where the camera stands relative to the table, from the pose token.
+"""Auxiliary head, during training only: the camera pose relative to the table, from the pose token.
 
-Without it the pose head of a network trained from nothing stays at 'the camera never moves': the relative pose needs
-the state to carry what the first image showed, and nothing tells the state to carry it. Where the camera stands
-relative to the table is seen in every single image, is learned quickly, and then is in the token that the pose memory
-keeps.
+Without it the pose head of a network trained from scratch stays at 'the camera never moves': the relative pose needs
+the state to carry what the first image showed, and no loss rewards the state for carrying it. The pose relative to the
+table is visible in every single image, is learned quickly, and is then part of the token that the pose memory keeps.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from hand3r_ros.network.types import Prediction
 HIDDEN = 128
 
 
-class TablePoseHead(nn.Module):
+class AuxiliaryPoseHead(nn.Module):
     """Pose tokens [N, D] to T_table_camera [N, 3, 4], metres."""
 
     def __init__(self, width: int) -> None:
@@ -36,7 +35,7 @@ class TablePoseHead(nn.Module):
         return torch.cat([matrix_from_rotation_6d(numbers[:, :6]), numbers[:, 6:, None]], dim=-1)
 
 
-def table_pose_loss(head: TablePoseHead, predictions: list[Prediction], clip: list[ClipFrame]) -> Tensor:
+def auxiliary_pose_loss(head: AuxiliaryPoseHead, predictions: list[Prediction], clip: list[ClipFrame]) -> Tensor:
     """Mean of the distance in metres and the distance of the rotation matrices; zero where the table is not known."""
     tokens = torch.cat([_token(prediction) for prediction in predictions])
     truth = [frame.T_table_camera for frame in clip if frame.T_table_camera is not None]

@@ -1,7 +1,7 @@
-"""An objective computed forwards and backwards: launched kernel by kernel, or replayed as a recorded CUDA graph.
+"""An objective computed forwards and backwards: run eagerly, or replayed as a captured CUDA graph.
 
 A small network keeps a GPU waiting for Python, which launches some thousands of kernels per step. Where every step has
-the same shapes they are recorded once and from then on launched as one (``cuda_graphs`` in the configuration).
+the same shapes they are captured once and from then on launched as one (``cuda_graphs`` in the configuration).
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from hand3r_lab.training.containers import detached, map_tensors, tensors_of, to_device
 from hand3r_lab.training.stage import Outcome
+from hand3r_lab.training.tensor_tree import detached, map_tensors, tensors_of, to_device
 
-MOST_RECORDINGS = 4  # of one run; steps of yet other shapes are launched
-WARM_UP_PASSES = 3  # libraries choose their kernels and take their memory before anything is recorded
+MAX_GRAPHS = 4  # of one run; steps of yet other shapes run eagerly
+WARM_UP_STEPS = 3  # libraries choose their kernels and take their memory before anything is captured
 
 Computation = Callable[[], dict[str, Tensor]]
-Recorder = Callable[[Computation, Sequence[nn.Parameter]], 'tuple[dict[str, Tensor], Callable[[], None]]']
+Capture = Callable[[Computation, Sequence[nn.Parameter]], 'tuple[dict[str, Tensor], Callable[[], None]]']
 """Runs a computation that leaves gradients, and returns its result and what runs it again in the same memory."""
 
 
-class Pass(Protocol):
+class ForwardBackward(Protocol):
     """Losses of a segment, with their gradients added to the parameters."""
 
     def __call__(self, segment: Any, memory: Any, share: float) -> Outcome:
         """``share`` times the loss ``total`` of ``segment`` is what gradients are of; ``memory`` as in ``Stage``."""
 
 
-class LaunchedPass:
+class EagerStep:
     """Computes every segment anew."""
 
     def __init__(self, objective: nn.Module, device: torch.device) -> None:
@@ -39,24 +39,24 @@ class LaunchedPass:
         self._device = device
 
     def __call__(self, segment: Any, memory: Any, share: float) -> Outcome:
-        """See ``Pass``."""
+        """See ``ForwardBackward``."""
         losses, memory = Outcome(*self._objective(to_device(segment, self._device), memory))
         (share * losses['total']).backward()
         return Outcome(detached(losses), detached(memory))
 
 
-def record_cuda_graph(
+def capture_cuda_graph(
     compute: Computation, parameters: Sequence[nn.Parameter]
 ) -> tuple[dict[str, Tensor], Callable[[], None]]:
-    """``Recorder`` for CUDA; the computation must not ask the GPU for any value, nor copy any from the host."""
+    """``Capture`` for CUDA; the computation must not ask the GPU for any value, nor copy any from the host."""
     beside = torch.cuda.Stream()
     beside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(beside):
-        for _ in range(WARM_UP_PASSES):
+        for _ in range(WARM_UP_STEPS):
             _forget_gradients(parameters)
             compute()
     torch.cuda.current_stream().wait_stream(beside)
-    _forget_gradients(parameters)  # then the recording makes its own, in memory that stays where it is
+    _forget_gradients(parameters)  # then the graph makes its own, in memory that stays where it is
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         losses = compute()
@@ -69,15 +69,15 @@ def _forget_gradients(parameters: Sequence[nn.Parameter]) -> None:
 
 
 @dataclass(frozen=True)
-class _Recording:
+class _Graph:
     inputs: list[Tensor]
     losses: dict[str, Tensor]
     gradients: list[Tensor | None]
     run: Callable[[], None]
 
 
-class RecordedPass:
-    """Computes the first segment of every shape, records that, and replays it for the segments after it.
+class GraphedStep:
+    """Computes the first segment of every shape, captures that, and replays it for the segments after it.
 
     Only for stages whose batches are one segment: what is replayed begins without memory and leaves none, and
     overwrites the gradients instead of adding to them.
@@ -88,31 +88,31 @@ class RecordedPass:
         objective: nn.Module,
         parameters: Sequence[nn.Parameter],
         device: torch.device,
-        record: Recorder = record_cuda_graph,
+        capture: Capture = capture_cuda_graph,
     ) -> None:
-        self._launched = LaunchedPass(objective, device)
+        self._eager = EagerStep(objective, device)
         self._objective = objective
         self._parameters = parameters
         self._device = device
-        self._record = record
-        self._recordings: dict[str, _Recording] = {}
+        self._capture = capture
+        self._graphs: dict[str, _Graph] = {}
 
     def __call__(self, segment: Any, memory: Any, share: float) -> Outcome:
-        """See ``Pass``."""
+        """See ``ForwardBackward``."""
         shapes = repr(map_tensors(segment, lambda tensor: f'{tensor.dtype} {list(tensor.shape)}'))  # type: ignore[arg-type,return-value]
-        if shapes not in self._recordings:
-            if len(self._recordings) == MOST_RECORDINGS:
-                return self._launched(segment, memory, share)
-            self._recordings[shapes] = self._recorded(segment, share)
-        recording = self._recordings[shapes]
-        for kept, fresh in zip(recording.inputs, tensors_of(segment), strict=True):
+        if shapes not in self._graphs:
+            if len(self._graphs) == MAX_GRAPHS:
+                return self._eager(segment, memory, share)
+            self._graphs[shapes] = self._captured(segment, share)
+        graph = self._graphs[shapes]
+        for kept, fresh in zip(graph.inputs, tensors_of(segment), strict=True):
             kept.copy_(fresh, non_blocking=True)
-        recording.run()
-        for parameter, gradient in zip(self._parameters, recording.gradients, strict=True):
+        graph.run()
+        for parameter, gradient in zip(self._parameters, graph.gradients, strict=True):
             parameter.grad = gradient
-        return Outcome(recording.losses)
+        return Outcome(graph.losses)
 
-    def _recorded(self, segment: Any, share: float) -> _Recording:
+    def _captured(self, segment: Any, share: float) -> _Graph:
         own = map_tensors(to_device(segment, self._device), torch.clone)
 
         def compute() -> dict[str, Tensor]:
@@ -120,5 +120,5 @@ class RecordedPass:
             (share * losses['total']).backward()
             return detached(losses)
 
-        losses, run = self._record(compute, self._parameters)
-        return _Recording(tensors_of(own), losses, [parameter.grad for parameter in self._parameters], run)
+        losses, run = self._capture(compute, self._parameters)
+        return _Graph(tensors_of(own), losses, [parameter.grad for parameter in self._parameters], run)

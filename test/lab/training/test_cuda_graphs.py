@@ -1,4 +1,4 @@
-"""A recorded step does what a launched one does, and a step that can be recorded asks the device for nothing."""
+"""A captured step does what an eager one does, and a step that can be captured asks the device for nothing."""
 
 import copy
 import dataclasses
@@ -12,13 +12,13 @@ from torch.profiler import ProfilerActivity, profile
 
 from hand3r_lab.training.clips import ClipFrame
 from hand3r_lab.training.config import TrainingConfig
+from hand3r_lab.training.cuda_graphs import MAX_GRAPHS, EagerStep, GraphedStep
 from hand3r_lab.training.datasets import HandBatch
 from hand3r_lab.training.detection_data import DetectionBatch
 from hand3r_lab.training.fusion_stage import FusionObjective
 from hand3r_lab.training.hand_stage import HandObjective, HandStep
-from hand3r_lab.training.keypoint_lessons import keypoint_lesson
+from hand3r_lab.training.lifting_task import lifting_task
 from hand3r_lab.training.loop import TrainingLoop
-from hand3r_lab.training.passes import MOST_RECORDINGS, LaunchedPass, RecordedPass
 from hand3r_lab.training.scene_stage import SceneLearner, SceneObjective
 from hand3r_lab.training.stage import Outcome
 from hand3r_ros.hand_model.data import load_open_hand
@@ -79,31 +79,31 @@ def gradients(module: nn.Module) -> list[torch.Tensor]:
     return found
 
 
-def test_a_recorded_pass_gives_the_losses_and_gradients_of_a_launched_one() -> None:
+def test_a_captured_step_gives_the_losses_and_gradients_of_an_eager_one() -> None:
     one = objective()
     other = copy.deepcopy(one)
     recorder = Replayed()
-    recorded = RecordedPass(one, list(one.parameters()), CPU, recorder)
-    launched = LaunchedPass(other, CPU)
+    graphed = GraphedStep(one, list(one.parameters()), CPU, recorder)
+    eager = EagerStep(other, CPU)
     for seed in range(3):
         batch = torch.randn(5, 4, generator=torch.Generator().manual_seed(seed))
-        found, expected = recorded(batch, None, 0.5), launched(batch, None, 0.5)
+        found, expected = graphed(batch, None, 0.5), eager(batch, None, 0.5)
         assert torch.equal(found.losses['total'], expected.losses['total'])
         for mine, theirs in zip(gradients(one), gradients(other), strict=True):
             assert torch.equal(mine, theirs)
     assert (recorder.recorded, recorder.replays) == (1, 3)
 
 
-def test_every_shape_is_recorded_once_and_too_many_are_launched() -> None:
+def test_every_shape_is_captured_once_and_too_many_run_eagerly() -> None:
     one = objective()
     recorder = Replayed()
-    recorded = RecordedPass(one, list(one.parameters()), CPU, recorder)
-    for count in [*range(1, MOST_RECORDINGS + 3), *range(1, MOST_RECORDINGS + 3)]:
+    graphed = GraphedStep(one, list(one.parameters()), CPU, recorder)
+    for count in [*range(1, MAX_GRAPHS + 3), *range(1, MAX_GRAPHS + 3)]:
         batch = torch.randn(count, 4)
-        found = recorded(batch, None, 1.0)
+        found = graphed(batch, None, 1.0)
         assert torch.equal(found.losses['total'], one(batch, None).losses['total'])
         assert all(gradient.abs().sum() > 0.0 for gradient in gradients(one))
-    assert (recorder.recorded, recorder.replays) == (MOST_RECORDINGS, 2 * MOST_RECORDINGS)
+    assert (recorder.recorded, recorder.replays) == (MAX_GRAPHS, 2 * MAX_GRAPHS)
 
 
 def test_a_told_and_a_hidden_camera_are_two_recordings() -> None:
@@ -115,16 +115,16 @@ def test_a_told_and_a_hidden_camera_are_two_recordings() -> None:
             self.weight = nn.Parameter(torch.ones(()))
 
         def forward(self, frames, memory) -> Outcome:
-            seen.append(frames[0].camera_told)
+            seen.append(frames[0].intrinsics_known)
             return Outcome({'total': self.weight * frames[0].image.mean()})
 
     told = clip(1)
-    hidden = [dataclasses.replace(told[0], camera_told=False)]
+    hidden = [dataclasses.replace(told[0], intrinsics_known=False)]
     one = Told()
     recorder = Replayed()
-    recorded = RecordedPass(one, list(one.parameters()), CPU, recorder)
+    graphed = GraphedStep(one, list(one.parameters()), CPU, recorder)
     for frames in (told, hidden, told, hidden):
-        recorded(frames, None, 1.0)
+        graphed(frames, None, 1.0)
     assert recorder.recorded == 2
     assert seen == [True, True, False, False, True, False]  # each recorded, then replayed
 
@@ -132,7 +132,7 @@ def test_a_told_and_a_hidden_camera_are_two_recordings() -> None:
 ALL_LOSSES = {
     'weight_depth': 1.0,
     'weight_relative_depth': 1.0,
-    'weight_outlines': 1.0,
+    'weight_depth_gradient': 1.0,
     'weight_focal': 0.2,
     'weight_detection': 1.0,
 }
@@ -152,7 +152,7 @@ def with_places(frame: ClipFrame, told: bool) -> ClipFrame:
         hand_wrist=wrist,
         hand_keypoints=wrist[:, None].repeat(1, 21, 1),
         detection=DetectionBatch(frame.image, boxes.view(2, 2, 4), found, ~found),
-        camera_told=told,
+        intrinsics_known=told,
     )
 
 
@@ -162,7 +162,7 @@ def test_a_scene_step_asks_the_device_for_nothing(told) -> None:
     network = Hand3R(with_detection_head('tiny'))
     learner = SceneLearner(network)
     frames = [with_places(frame, told) for frame in clip(2)]
-    compute = LaunchedPass(SceneObjective(network, learner, config), CPU)
+    compute = EagerStep(SceneObjective(network, learner, config), CPU)
     assert asked(lambda: compute(frames, None, 1.0)) == []
 
 
@@ -172,13 +172,13 @@ def test_a_hand_step_asks_the_device_for_nothing() -> None:
     layer = HandLayer(load_open_hand())
     rotations = matrix_from_rotation_6d(torch.randn(3, 16, 6))
     generator = torch.Generator().manual_seed(0)
-    lesson = keypoint_lesson(rotations, torch.zeros(3, 10), layer, 2.0, generator)
+    lifting = lifting_task(rotations, torch.zeros(3, 10), layer, 2.0, generator)
     side = stream.config.crop_size
     hands = HandBatch(
         torch.randn(3, 3, side, side), rotations, torch.zeros(3, 10), torch.rand(3, 21, 2), torch.zeros(3, 2)
     )
-    compute = LaunchedPass(HandObjective(stream, layer, config), CPU)
-    assert asked(lambda: compute(HandStep(hands, lesson), None, 1.0)) == []
+    compute = EagerStep(HandObjective(stream, layer, config), CPU)
+    assert asked(lambda: compute(HandStep(hands, lifting), None, 1.0)) == []
 
 
 @pytest.mark.parametrize('told', [True, False])
@@ -186,7 +186,7 @@ def test_a_fusion_step_with_fixed_places_asks_the_device_for_nothing(told) -> No
     config = TrainingConfig('fusion').with_values({'cuda_graphs': True, **ALL_LOSSES})
     network = Hand3R(with_detection_head('tiny'))
     frames = [with_places(frame, told) for frame in clip(2)]
-    compute = LaunchedPass(FusionObjective(network, HandLayer(load_open_hand()), config), CPU)
+    compute = EagerStep(FusionObjective(network, HandLayer(load_open_hand()), config), CPU)
     assert asked(lambda: compute(frames, None, 1.0)) == []
 
 
@@ -200,7 +200,7 @@ def test_asking_is_noticed() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='CUDA graphs need a CUDA GPU')
-def test_a_run_of_cuda_graphs_ends_near_a_launched_one(tmp_path) -> None:
+def test_a_run_of_cuda_graphs_ends_near_an_eager_one(tmp_path) -> None:
     weights = []
     for recorded in (False, True):
         config = configuration(tmp_path / str(recorded), device='cuda', cuda_graphs=recorded)

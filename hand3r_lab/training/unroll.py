@@ -10,13 +10,13 @@ from torch.utils.checkpoint import checkpoint
 
 from hand3r_lab.training.clips import ClipFrame
 from hand3r_lab.training.config import TrainingConfig
-from hand3r_lab.training.containers import in_float32
+from hand3r_lab.training.tensor_tree import in_float32
 from hand3r_ros.network.hand3r import EncodedFrame, Hand3R
 from hand3r_ros.network.scene.encoder import SceneTokens
 from hand3r_ros.network.types import Frame, HandBoxes, Prediction, SceneState
 
 
-def roll_out(
+def unroll(
     network: Hand3R,
     clip: Sequence[ClipFrame],
     config: TrainingConfig,
@@ -26,12 +26,12 @@ def roll_out(
 ) -> tuple[list[Prediction], SceneState]:
     """Predictions of all time steps in float32 with the optional maps in ``dense``, and the state after them.
 
-    Networks that take the camera are told it in clips that say so. With ``config.checkpoint_activations`` every frame
-    is computed again on the way back, so that memory holds the activations of one frame instead of all.
+    Networks that take intrinsics get them in clips that say so. With ``config.checkpoint_activations`` every frame
+    is recomputed in the backward pass, so that memory holds the activations of one frame instead of all.
     """
     if state is None:
         state = network.init_state(len(clip[0].image))
-    cameras = _told_cameras(network, clip)
+    cameras = _given_intrinsics(network, clip)
     encoded = [None] * len(clip) if config.checkpoint_activations else _encoded(network, clip, config.precision)
     predictions = []
     for frame, intrinsics, tokens in zip(clip, cameras, encoded, strict=True):
@@ -45,10 +45,10 @@ def roll_out(
     return predictions, state
 
 
-def _told_cameras(network: Hand3R, clip: Sequence[ClipFrame]) -> list[Tensor | None]:
-    """Intrinsics of every time step, or None for all: then the network has to guess."""
-    told = network.config.scene.takes_camera and all(frame.camera_told for frame in clip)
-    return [frame.intrinsics if told else None for frame in clip]
+def _given_intrinsics(network: Hand3R, clip: Sequence[ClipFrame]) -> list[Tensor | None]:
+    """Intrinsics of every time step, or None for all: then the network estimates them."""
+    given = network.config.scene.takes_camera and all(frame.intrinsics_known for frame in clip)
+    return [frame.intrinsics if given else None for frame in clip]
 
 
 def _encoded(network: Hand3R, clip: Sequence[ClipFrame], precision: str) -> list[SceneTokens | None]:

@@ -6,14 +6,14 @@ import pytest
 import torch
 from fitting import clip
 
-from hand3r_lab.training.clips import with_camera_hidden
+from hand3r_lab.training.auxiliary_pose import AuxiliaryPoseHead, auxiliary_pose_loss
+from hand3r_lab.training.clips import with_intrinsics_dropout
 from hand3r_lab.training.config import TrainingConfig
 from hand3r_lab.training.fusion_stage import FusionObjective
 from hand3r_lab.training.losses import focal_loss
-from hand3r_lab.training.roll_out import roll_out
 from hand3r_lab.training.scene_stage import SceneLearner, SceneObjective
 from hand3r_lab.training.stage import segments
-from hand3r_lab.training.table_pose import TablePoseHead, table_pose_loss
+from hand3r_lab.training.unroll import unroll
 from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.hand3r import Hand3R
@@ -33,7 +33,7 @@ def settings(**changes) -> TrainingConfig:
 
 def test_encoding_ahead_changes_nothing(network: Hand3R) -> None:
     frames = clip()
-    found, state = roll_out(network, frames, settings(), with_hands=False)
+    found, state = unroll(network, frames, settings(), with_hands=False)
     expected = network.init_state(2)
     for frame, prediction in zip(frames, found, strict=True):
         camera = Frame(frame.image, intrinsics=frame.intrinsics)
@@ -44,8 +44,8 @@ def test_encoding_ahead_changes_nothing(network: Hand3R) -> None:
 
 @pytest.mark.parametrize('hidden', [0.0, 1.0])
 def test_the_camera_is_told_or_hidden(network: Hand3R, hidden: float) -> None:
-    frames = with_camera_hidden(clip(), hidden, torch.Generator().manual_seed(0))
-    found, _ = roll_out(network, frames, settings(), with_hands=False)
+    frames = with_intrinsics_dropout(clip(), hidden, torch.Generator().manual_seed(0))
+    found, _ = unroll(network, frames, settings(), with_hands=False)
     for prediction in found:
         assert prediction.scene.intrinsics is not None
         told = torch.equal(prediction.scene.intrinsics, clip()[0].intrinsics)
@@ -54,7 +54,7 @@ def test_the_camera_is_told_or_hidden(network: Hand3R, hidden: float) -> None:
 
 def test_data_without_intrinsics_leaves_the_network_guessing(network: Hand3R) -> None:
     frames = [dataclasses.replace(frame, intrinsics=None) for frame in clip()]
-    found, _ = roll_out(network, frames, settings(), with_hands=False)
+    found, _ = unroll(network, frames, settings(), with_hands=False)
     assert found[0].scene.intrinsics is found[0].scene.guessed_intrinsics
 
 
@@ -62,7 +62,7 @@ def test_activations_computed_twice_give_the_same_gradients(network: Hand3R) -> 
     gradients = []
     for again in (False, True):
         network.zero_grad()
-        found, _ = roll_out(network, clip(), settings(checkpoint_activations=again), False)
+        found, _ = unroll(network, clip(), settings(checkpoint_activations=again), False)
         found[-1].scene.points_self.mean().backward()
         gradient = network.scene.state_tokens.grad
         assert gradient is not None
@@ -77,9 +77,9 @@ def test_focal_lengths_are_compared_by_their_ratio() -> None:
 
 
 def test_the_table_is_read_from_the_pose_token(network: Hand3R) -> None:
-    head = TablePoseHead(network.config.scene.decoder_width)
-    found, _ = roll_out(network, clip(), settings(), with_hands=False)
-    loss = table_pose_loss(head, found, clip())
+    head = AuxiliaryPoseHead(network.config.scene.decoder_width)
+    found, _ = unroll(network, clip(), settings(), with_hands=False)
+    loss = auxiliary_pose_loss(head, found, clip())
     network.zero_grad()
     loss.backward()
     assert float(loss) > 0.5  # the table's frame is not where the head starts
@@ -89,8 +89,8 @@ def test_the_table_is_read_from_the_pose_token(network: Hand3R) -> None:
 
 def test_scenes_without_a_known_table_teach_nothing_about_it(network: Hand3R) -> None:
     frames = [dataclasses.replace(frame, T_table_camera=None) for frame in clip()]
-    found, _ = roll_out(network, frames, settings(), with_hands=False)
-    assert float(table_pose_loss(TablePoseHead(network.config.scene.decoder_width), found, frames)) == 0.0
+    found, _ = unroll(network, frames, settings(), with_hands=False)
+    assert float(auxiliary_pose_loss(AuxiliaryPoseHead(network.config.scene.decoder_width), found, frames)) == 0.0
 
 
 def test_a_network_with_a_world_head_learns_points_in_the_first_camera() -> None:

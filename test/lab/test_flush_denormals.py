@@ -7,7 +7,7 @@ import warnings
 import pytest
 import torch
 
-from hand3r_lab.denormals import denormals_flushed
+from hand3r_lab.flush_denormals import flush_denormals
 
 
 @pytest.fixture(autouse=True)
@@ -27,13 +27,13 @@ def tiny() -> float:
 
 
 def test_tiny_numbers_are_zero_inside_and_come_back():
-    with denormals_flushed():
+    with flush_denormals():
         assert tiny() == 0.0
     assert tiny() > 0.0
 
 
 def test_they_come_back_after_an_error():
-    @denormals_flushed()
+    @flush_denormals()
     def fail():
         raise ValueError(tiny())
 
@@ -43,8 +43,8 @@ def test_they_come_back_after_an_error():
 
 
 def test_an_outer_setting_is_kept():
-    with denormals_flushed():
-        with denormals_flushed():
+    with flush_denormals():
+        with flush_denormals():
             pass
         assert tiny() == 0.0
 
@@ -52,6 +52,6 @@ def test_an_outer_setting_is_kept():
 def test_numpy_does_not_warn_inside():
     import numpy
 
-    with warnings.catch_warnings(), denormals_flushed():
+    with warnings.catch_warnings(), flush_denormals():
         warnings.simplefilter('error')
         numpy.finfo(numpy.float32)

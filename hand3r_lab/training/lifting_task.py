@@ -1,7 +1,7 @@
-"""Keypoints without pictures, from which the MANO head learns joint angles.
+"""Lifting: the MANO head learns joint angles from keypoints without images.
 
-From where the keypoints of a hand lie its pose follows, whatever the picture. A head that starts from keypoints can
-learn that from any number of hands at almost no cost, while the tokens still learn to see.
+A hand's pose follows from its keypoints, whatever the image. A head that starts from keypoints can learn that from any
+number of hands at almost no cost, while the image encoder is still being trained.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ HALF_CROP = 0.5
 
 
 @dataclass(frozen=True)
-class KeypointLesson:
-    """Right-looking hands as the keypoint head would see them, and their truth."""
+class LiftingTask:
+    """Right-looking hands: keypoints as the keypoint head would predict them, and the ground truth."""
 
     keypoints: Tensor  # [N, 21, 3] x, y in crop units, z in metres from the wrist; with errors
     keypoints_crop: Tensor  # [N, 21, 2] crop units, true
@@ -31,9 +31,9 @@ class KeypointLesson:
     betas: Tensor  # [N, 10]
 
 
-def keypoint_lesson(
+def lifting_task(
     rotations: Tensor, betas: Tensor, layer: HandLayer, rescale: float, generator: torch.Generator
-) -> KeypointLesson:
+) -> LiftingTask:
     """Hands turned at random about the line of sight, in crops like those of boxes around them.
 
     Args:
@@ -60,4 +60,4 @@ def keypoint_lesson(
     truth = torch.cat([in_crop, hand.keypoints[..., 2:]], dim=-1)
     noise = normal(truth.shape, device, generator) * uniform((count, 1, 1), 0.0, LARGEST_NOISE, generator).to(device)
     noisy = truth + noise * constant([HALF_CROP, HALF_CROP, DEPTH_UNIT], truth)
-    return KeypointLesson(noisy, in_crop, rotations, betas)
+    return LiftingTask(noisy, in_crop, rotations, betas)
