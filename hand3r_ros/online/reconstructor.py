@@ -86,6 +86,11 @@ class OnlineReconstructor:
         return self._config
 
     @property
+    def network(self) -> Hand3R:
+        """The network in use."""
+        return self._runner.network
+
+    @property
     def pose_source(self) -> str:
         """Where the camera pose comes from: 'network', 'geometric' or 'tf', never 'auto'."""
         configured = self._config.pose_source
@@ -171,6 +176,19 @@ class OnlineReconstructor:
             if self._parts.reconfigure(config, changed, self._recommended_pose_source):
                 self.reset('settings changed: ' + ', '.join(changed))
 
+    def snapshot(self) -> SessionMemory:
+        """Everything the next frame depends on, as one value that no later frame changes."""
+        with self._lock:
+            return remember(self._session, self._parts)
+
+    def owner(self) -> StateOwner:
+        """What a saved session must have been made with, so that this reconstruction can go on from it."""
+        if self._weights_identity is None:
+            self._weights_identity = weights_identity(self._runner.network)
+        return StateOwner(
+            self._config.preset, config_hash(self._runner.config), self._weights_identity, self.pose_source
+        )
+
     def save_state(self, place: FilePlace) -> Session:
         """Writes the session to a file (``.safetensors``), so that another process can go on from here; gives it.
 
@@ -182,7 +200,7 @@ class OnlineReconstructor:
 
         """
         with self._lock:
-            memory, owner = remember(self._session, self._parts), self._owner()
+            memory, owner = self.snapshot(), self.owner()
         write_state(place, memory, owner)
         return memory.session
 
@@ -205,7 +223,7 @@ class OnlineReconstructor:
         """
         with self._lock:
             most_voxels = max(self._config.map.max_points, VOXELS_ALWAYS_TAKEN)
-            memory = read_state(place, self._owner(), most_voxels)
+            memory = read_state(place, self.owner(), most_voxels)
             loaded, current = memory.session, self._session
             if None not in (loaded.resolution, current.resolution) and loaded.resolution != current.resolution:
                 raise StateFileError(
@@ -252,13 +270,6 @@ class OnlineReconstructor:
             self._session = replace(self._session, previous_hands=())
         self._session, result = self._pipeline.run(frame, self._session, self._parts, self._config)
         return result
-
-    def _owner(self) -> StateOwner:
-        if self._weights_identity is None:
-            self._weights_identity = weights_identity(self._runner.network)
-        return StateOwner(
-            self._config.preset, config_hash(self._runner.config), self._weights_identity, self.pose_source
-        )
 
     def warm_up(self, width: int = 640, height: int = 480) -> None:
         """One step on a blank image with one hand, outside of any session: compiles and allocates what is needed."""

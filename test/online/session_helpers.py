@@ -9,7 +9,7 @@ from truth_network import camera_frame
 
 
 def send(reconstructor, rendered, index, **changes):
-    reconstructor._runner.network.frame = rendered
+    reconstructor.network.frame = rendered
     return reconstructor.process(camera_frame(rendered, index, **changes))
 
 
@@ -17,11 +17,11 @@ def state_of(reconstructor):
     """Everything a refused frame must not touch."""
     cloud = reconstructor.map.snapshot()
     return (
-        float(reconstructor._session.scene.tokens.sum()),
+        float(reconstructor.snapshot().session.scene.tokens.sum()),
         reconstructor.session_id,
-        reconstructor._session.frame_index,
-        reconstructor._session.last_stamp_ns,
-        frozenset(reconstructor._parts.tracker.track_ids),
+        reconstructor.snapshot().session.frame_index,
+        reconstructor.snapshot().session.last_stamp_ns,
+        frozenset(track.track_id for track in reconstructor.snapshot().tracker.tracks),
         cloud.points.tobytes(),
         cloud.counts.tobytes(),
     )

@@ -149,18 +149,17 @@ def followed(moving_camera) -> dict[str, np.ndarray]:
     """The memory of tracks after a few frames."""
     reconstructor = make_reconstructor(pose_source='geometric')
     play(reconstructor, moving_camera[:8])
-    return dict(reconstructor._parts.pose_source.memory())
+    return dict(reconstructor.snapshot().pose)
 
 
-def test_tracks_go_on_from_a_memory_as_if_nothing_had_happened(moving_camera):
+def test_tracks_go_on_from_a_memory_as_if_nothing_had_happened(moving_camera, monkeypatch):
     memory = followed(moving_camera)
     assert memory['past_pixels'].shape[1:] == (len(memory['pixels']), 2) and len(memory['past_poses']) >= 2
     observations = []
-    reconstructor = make_reconstructor(pose_source='geometric')
-    pose = reconstructor._parts.pose_source
-    update = pose.update
-    pose.update = lambda seen: observations.append(seen) or update(seen)
-    results = play(reconstructor, moving_camera)
+    update = GeometricPose.update
+    monkeypatch.setattr(GeometricPose, 'update', lambda self, seen: observations.append(seen) or update(self, seen))
+    results = play(make_reconstructor(pose_source='geometric'), moving_camera)
+    monkeypatch.undo()
     restored = GeometricPose(np.eye(4), GeometricPoseConfig())
     restored.restore(memory)
     for observation, result in zip(observations[8:], results[8:], strict=True):

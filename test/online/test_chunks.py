@@ -77,7 +77,9 @@ def test_the_state_really_begins_anew(two_hands):
     steps = []
     for index, rendered in enumerate(two_hands[:7]):
         send(reconstructor, rendered, index)
-        steps.append(int(reconstructor._session.scene.tokens.sum()))  # this network counts its steps in the state
+        steps.append(
+            int(reconstructor.snapshot().session.scene.tokens.sum())
+        )  # this network counts its steps in the state
     assert steps == [1, 2, 1, 2, 3, 1, 2]
 
 
@@ -109,11 +111,11 @@ def test_a_new_chunk_that_fails_waits_for_the_next_frame(two_hands):
     for index in (2, 3):
         results.append(send(reconstructor, two_hands[index], index))
     assert network.chunks == 3 and reconstructor.refused_frames == 0
-    assert int(reconstructor._session.scene.tokens.sum()) == 4  # the old chunk goes on
+    assert int(reconstructor.snapshot().session.scene.tokens.sum()) == 4  # the old chunk goes on
     network.refuses_to_begin = False
     for index in (4, 5):
         results.append(send(reconstructor, two_hands[index], index))
-    assert int(reconstructor._session.scene.tokens.sum()) == 2
+    assert int(reconstructor.snapshot().session.scene.tokens.sum()) == 2
     np.testing.assert_allclose(path_of(results), true_path(two_hands[:6]), atol=2e-6)
 
 

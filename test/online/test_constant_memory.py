@@ -12,7 +12,6 @@ from truth_network import TruthNetwork, camera_frame, make_reconstructor
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
 from hand3r_ros.online.config import MapConfig, SmoothingConfig
-from hand3r_ros.online.session_memory import remember
 from hand3r_ros.online.state_codec import encode
 
 MAP_LIMIT = 2000
@@ -27,7 +26,7 @@ def leaves(tree) -> int:
 
 def held(reconstructor) -> tuple[int, int, int]:
     """What a session holds besides its map: numbers, tensors, bytes; and the map within its limit."""
-    memory = remember(reconstructor._session, reconstructor._parts)
+    memory = reconstructor.snapshot()
     assert len(memory.map.keys) <= MAP_LIMIT
     # Every voxel takes about 80 bytes; a frame may add as many as it has pixels before the limit is applied.
     assert reconstructor.map.memory_bytes() < 80 * (MAP_LIMIT + 160 * 224)
@@ -58,8 +57,8 @@ def test_what_a_session_holds_stays_the_same(two_hands, source):
             gc.collect()
             objects.append(len(gc.get_objects()))
     assert sizes[0] == sizes[1]
-    assert len(reconstructor._parts.tracker.track_ids) <= reconstructor.config.max_hands
-    pose = reconstructor._parts.pose_source.memory()
+    assert len(reconstructor.snapshot().tracker.tracks) <= reconstructor.config.max_hands
+    pose = reconstructor.snapshot().pose
     # Tracks differ by chance, but are few, and so are the views that they were seen in.
     most = reconstructor.config.geometric_pose.max_features
     assert len(pose.get('pixels', ())) <= most
@@ -78,7 +77,7 @@ def test_state_tensors_own_just_their_memory():
         from hand3r_ros.online.results import CameraFrame
 
         reconstructor.process(CameraFrame(np.roll(picture, 8 * index, axis=1), index * 10**8, None, ()))
-        scene = reconstructor._session.scene
+        scene = reconstructor.snapshot().session.scene
         for tensor in (scene.tokens, scene.memory):
             assert tensor.untyped_storage().nbytes() == tensor.nbytes  # no view of something larger
             assert tensor.grad_fn is None

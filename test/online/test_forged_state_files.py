@@ -25,7 +25,7 @@ from truth_network import make_reconstructor, play
 from hand3r_ros.files import ConfinedFile
 from hand3r_ros.online.config import GeometricPoseConfig, MapConfig, SmoothingConfig
 from hand3r_ros.online.reconstructor import OnlineReconstructor
-from hand3r_ros.online.session_memory import SessionMemory, remember
+from hand3r_ros.online.session_memory import SessionMemory
 from hand3r_ros.online.state_file import StateFileError, write_state
 
 SETTINGS: dict[str, Any] = {
@@ -51,11 +51,11 @@ def assert_refused(reconstructor: OnlineReconstructor, path: Path | ConfinedFile
 
 
 def memory_of(reconstructor: OnlineReconstructor) -> SessionMemory:
-    return remember(reconstructor._session, reconstructor._parts)
+    return reconstructor.snapshot()
 
 
 def write_forged(path: Path, reconstructor: OnlineReconstructor, memory: SessionMemory) -> None:
-    write_state(path, memory, reconstructor._owner())
+    write_state(path, memory, reconstructor.owner())
 
 
 def checksum(header: str, tensors: dict[str, torch.Tensor]) -> str:

@@ -179,7 +179,7 @@ def test_the_evidence_is_saved_and_restored_with_the_session(two_hands, tmp_path
             if count == restart_after:
                 reconstructor.save_state(tmp_path / 'state.safetensors')
                 reconstructor = make_reconstructor()
-                reconstructor._runner.network.frame = rendered
+                reconstructor.network.frame = rendered
                 reconstructor.load_state(tmp_path / 'state.safetensors')
         return 30
 

@@ -125,7 +125,7 @@ def test_uncalibrated_cameras_are_estimated_and_said_so(two_hands):
 
 def test_points_of_a_calibrated_camera_lie_on_its_rays(two_hands):
     reconstructor = make_reconstructor()
-    network = reconstructor._runner.network
+    network = reconstructor.network
     step = network.step
 
     def too_wide(state, frame, boxes, scene=None):

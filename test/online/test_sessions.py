@@ -52,7 +52,7 @@ def test_frames_that_cannot_be_used_are_refused_and_change_nothing(two_hands):
 )
 def test_network_output_that_is_not_finite_is_skipped_and_poisons_nothing(two_hands, output):
     reconstructor = make_reconstructor()
-    network = reconstructor._runner.network
+    network = reconstructor.network
     play(reconstructor, two_hands[:2])
     before = state_of(reconstructor)
     network.poison = output
@@ -70,7 +70,7 @@ def test_network_output_that_is_not_finite_is_skipped_and_poisons_nothing(two_ha
 
 def test_a_failing_network_leaves_the_session_as_it_was(two_hands):
     reconstructor = make_reconstructor()
-    network = reconstructor._runner.network
+    network = reconstructor.network
     play(reconstructor, two_hands[:1])
     before = state_of(reconstructor)
     step, network.step = network.step, lambda *a, **k: (_ for _ in ()).throw(RuntimeError('out of memory'))
@@ -87,7 +87,7 @@ def test_another_resolution_starts_a_new_session(two_hands):
     result = send(reconstructor, half_size(two_hands[3]), 3)
     assert (result.session_id, result.frame_index) == (2, 0)
     assert 'resolution changed from 448 x 320 to 224 x 160' in reconstructor.reset_reason
-    assert float(reconstructor._session.scene.tokens.sum()) == 1.0
+    assert float(reconstructor.snapshot().session.scene.tokens.sum()) == 1.0
     assert reconstructor.map.snapshot().counts.max() == 1
     assert np.allclose(result.T_world_camera[:3, 3], 0.0)
 
@@ -140,7 +140,7 @@ def test_reset_empties_everything_but_keeps_counting_ids(two_hands):
 @given(st.lists(st.sampled_from(['good', 'nan', 'bad', 'back', 'gap', 'size', 'reset']), min_size=1, max_size=8))
 def test_no_order_of_trouble_breaks_the_stream(two_hands, events):
     reconstructor = make_reconstructor(TruthNetwork())
-    network, index, session = reconstructor._runner.network, 1000, 1
+    network, index, session = reconstructor.network, 1000, 1
     for event in events:
         index += {'back': -400, 'gap': 300}.get(event, 1)
         rendered = half_size(two_hands[1]) if event == 'size' else two_hands[index % len(two_hands)]

@@ -19,7 +19,7 @@ from hand3r_ros.network.presets import preset
 from hand3r_ros.online.config import MapConfig, SmoothingConfig
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 from hand3r_ros.online.results import FrameResult, StageSeconds
-from hand3r_ros.online.session_memory import SessionMemory, remember
+from hand3r_ros.online.session_memory import SessionMemory
 from hand3r_ros.online.state_codec import decode, encode
 from hand3r_ros.online.state_file import StateFileError, read_state
 
@@ -84,7 +84,7 @@ def test_after_loading_every_frame_is_as_if_it_had_never_stopped(two_hands, tmp_
         hands += len(result.hands)
     assert hands and isinstance(result, FrameResult)
     assert_same(loaded.map.memory(), kept_on.map.memory())
-    assert_same(loaded._session.scene, kept_on._session.scene)
+    assert_same(loaded.snapshot().session.scene, kept_on.snapshot().session.scene)
     assert [file.name for file in path.parent.iterdir()] == ['kitchen.safetensors']
 
 
@@ -228,7 +228,7 @@ def test_a_failed_save_leaves_the_old_file(two_hands, tmp_path, full_disk):
 
 def test_what_is_written_is_checked_against_its_type(two_hands, tmp_path):
     reconstructor = saved(two_hands, tmp_path / 'a.safetensors')
-    memory = remember(reconstructor._session, reconstructor._parts)
+    memory = reconstructor.snapshot()
     tensors: dict[str, torch.Tensor] = {}
     tree = encode(memory, tensors)
     assert_same(decode(SessionMemory, tree, tensors).session, memory.session)
@@ -254,4 +254,4 @@ def test_what_is_written_is_checked_against_its_type(two_hands, tmp_path):
         with pytest.raises(ValueError, match=message):
             decode(SessionMemory, changed, tensors)
     with pytest.raises(StateFileError, match='does not exist'):
-        read_state(tmp_path / 'none.safetensors', reconstructor._owner(), 1000)
+        read_state(tmp_path / 'none.safetensors', reconstructor.owner(), 1000)

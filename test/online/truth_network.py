@@ -148,7 +148,7 @@ def play(reconstructor: OnlineReconstructor, frames, start: int = 0, **changes):
     """Results of rendered frames in a row."""
     results = []
     for index, rendered in enumerate(frames):
-        reconstructor._runner.network.frame = rendered
+        reconstructor.network.frame = rendered
         results.append(reconstructor.process(camera_frame(rendered, start + index, **changes)))
     return results
 

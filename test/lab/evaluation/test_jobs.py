@@ -20,6 +20,7 @@ from hand3r_ros.network.checkpoints import WeightsError, save_network
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset, with_detection_head
 from hand3r_ros.network.types import Frame, HandBoxes
+from hand3r_ros.online.detection.registry import make_detector
 
 
 @pytest.fixture(scope='module')
@@ -93,7 +94,7 @@ def unshared_pipelines(network):
     pipelines = {}
     for name, pipeline in shared.items():
         reconstructor = type(pipeline.reconstructor)(
-            copied(network), layer, pipeline.reconstructor._parts.detector, pipeline.reconstructor.config
+            copied(network), layer, make_detector(pipeline.reconstructor.config), pipeline.reconstructor.config
         )
         pipelines[name] = dataclasses.replace(pipeline, reconstructor=reconstructor)
     return pipelines
