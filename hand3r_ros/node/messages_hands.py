@@ -20,6 +20,7 @@ DEPTH_SOURCES = {
     PlacementSource.SCENE: HandMesh.DEPTH_SCENE,
     PlacementSource.CROP_CAMERA: HandMesh.DEPTH_CROP_CAMERA,
     PlacementSource.LANDMARKS: HandMesh.DEPTH_LANDMARKS,
+    PlacementSource.MEASURED: HandMesh.DEPTH_MEASURED,
 }
 
 

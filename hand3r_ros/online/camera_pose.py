@@ -34,6 +34,8 @@ class PoseObservation:
     source_intrinsics: Intrinsics
     moving: NDArray[np.bool_]  # (h, w) True where hands are or may be
     T_world_camera: FloatArray | None = None  # (4, 4) known pose
+    measured: NDArray[np.bool_] | None = None  # (h, w) True where the points are readings of a depth camera
+    scale_found: bool = False  # True: these are the first readings; the metres of all frames before were a guess
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from hand3r_ros.network.scene.config import STATE_UPDATES
 
 POSE_SOURCES = ('auto', 'network', 'geometric', 'tf')
+DEPTH_USES = ('auto', 'off', 'required')
 TRANSLATIONS = ('auto', 'network', 'aligned')
 HAND_MODELS = ('open_hand', 'mano')
 PRECISIONS = ('float32', 'float16', 'bfloat16')
@@ -75,7 +76,8 @@ class PlacementConfig:
 
     translation: str = 'auto'
     """'network': the trained translation head. 'aligned': crop camera for direction and apparent size, scene points
-    for depth; works without fusion weights. 'auto': the network's where it has the head, else 'aligned'."""
+    for depth; works without fusion weights. 'auto': the network's where it has the head, else, and where depth was
+    measured, 'aligned'."""
     min_scene_points: int = 30
     """'aligned' keeps the depth that the apparent size gives when fewer scene points lie on the hand."""
     max_depth_correction: float = 1.33
@@ -182,6 +184,9 @@ class ReconstructorConfig:
     pose_source: str = 'auto'
     """'network': as the paper. 'geometric': feature tracks on the predicted points. 'tf': given with each frame.
     'auto': what the weights recommend, 'network' where they say nothing."""
+    use_depth: str = 'auto'
+    """'auto': the depth that was measured, where it came with the frame. 'off': never. 'required': frames without are
+    refused."""
     max_hands: int = 2
     fallback_focal: float = 0.0
     """Pixels of the source image, for cameras without calibration; 0 estimates it from the predicted points."""
@@ -205,6 +210,7 @@ class ReconstructorConfig:
         _require_choice('state_update', self.state_update, STATE_UPDATES)
         _require_range('reset_interval', self.reset_interval, 0, 100_000)
         _require_choice('pose_source', self.pose_source, POSE_SOURCES)
+        _require_choice('use_depth', self.use_depth, DEPTH_USES)
         _require(_is_device(self.device), 'device', "'auto', 'cpu', 'cuda' or 'cuda:<n>'", self.device)
         _require_range('max_hands', self.max_hands, 0, 100)
         _require_range('fallback_focal', self.fallback_focal, 0.0, 1e6)

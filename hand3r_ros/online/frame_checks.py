@@ -24,6 +24,8 @@ def check_frame(frame: CameraFrame) -> None:
         _check_intrinsics(frame.intrinsics, width, height)
     if frame.T_world_camera is not None:
         _check_pose(np.asarray(frame.T_world_camera))
+    if frame.depth is not None:
+        _check_depth(frame.depth)
 
 
 def _check_image(image: np.ndarray) -> None:
@@ -61,6 +63,13 @@ def _check_intrinsics(intrinsics: Intrinsics, width: int, height: int) -> None:
     values = np.array([intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy], float)
     if not np.isfinite(values).all() or intrinsics.fx <= 0.0 or intrinsics.fy <= 0.0:
         raise FrameRejected(f'intrinsics must be finite with positive focal lengths, got fx fy cx cy {values.tolist()}')
+
+
+def _check_depth(depth: np.ndarray) -> None:
+    """The type only: readings that make no sense are left out later on, and the frame is used without them."""
+    if not isinstance(depth, np.ndarray) or depth.dtype.kind != 'f' or depth.ndim != 2 or not depth.size:
+        found = f'{getattr(depth, "dtype", type(depth).__name__)} {getattr(depth, "shape", "")}'
+        raise FrameRejected(f'depth must be floating point metres (H, W), got {found}')
 
 
 def _check_pose(T_world_camera: np.ndarray) -> None:

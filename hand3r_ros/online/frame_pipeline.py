@@ -16,6 +16,7 @@ from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.hand.crop import HandCrop
 from hand3r_ros.network.types import HandBoxes, SceneState
+from hand3r_ros.online import measured_depth
 from hand3r_ros.online.camera_pose import PoseEstimate, PoseObservation
 from hand3r_ros.online.config import MapConfig, ReconstructorConfig
 from hand3r_ros.online.detection.boxes import select_hands
@@ -25,13 +26,15 @@ from hand3r_ros.online.inference import EncodedImage, NetworkOutput, NetworkRunn
 from hand3r_ros.online.intrinsics import CameraResolver, FrameCameras
 from hand3r_ros.online.landmark_fitting import UNEXPLAINED, LandmarkFitting, SeenLandmarks
 from hand3r_ros.online.mapping import VoxelMap, mappable_pixels, world_points
-from hand3r_ros.online.placement import PlacedHand, SceneView, hand_faces, hand_result, place_hands
+from hand3r_ros.online.measured_depth import SceneDepth, SeenDepth, scene_depth
+from hand3r_ros.online.placement import PlacedHand, SceneView, hand_faces, hand_result, on_readings, place_hands
 from hand3r_ros.online.preparation import ImageGeometry, resize_and_crop
 from hand3r_ros.online.results import (
     CameraFrame,
     FrameResult,
     HandDetection,
     HandResult,
+    ScaleSource,
     StageSeconds,
     TrackingState,
 )
@@ -83,6 +86,7 @@ class FramePipeline:
         height, width = frame.image.shape[:2]
         with clock.stage('prepare'):
             image, geometry = self._network_image(frame)
+            readings = measured_depth.look_at(frame.depth, geometry, config.use_depth)
         with clock.stage('network'):
             encoded = self._runner.encode(image, geometry)
         with clock.stage('detect'):
@@ -100,18 +104,28 @@ class FramePipeline:
             new_chunk = self._begin_chunk(session, prepared, known, config)
         with clock.stage('hands'):
             cameras = _resolve_cameras(parts.cameras, prepared, output)
-            placed = self._place(prepared, output, cameras, config)
+            depth = _scene_depth(prepared, output, readings, session, config)
+            scene = _scene_view(depth, cameras)
+            placed = self._place(prepared, output, scene, config)
             prepared, placed, fits = self._fit_landmarks(prepared, sides, placed, cameras, session)
+            placed = on_readings(placed, scene, self._faces, config.placement)
             moving = _moving(prepared, placed, cameras, config.map.hand_margin)
         with clock.stage('pose'):
-            points = _points_camera(output, cameras)
-            pose = parts.pose_source.update(_pose_observation(prepared, output, points, cameras, moving))
+            points, confidence = _points_camera(output, depth, cameras), depth.confidence(output.confidence)
+            observation = _pose_observation(prepared, output, points, confidence, cameras, moving)
+            scale_found = depth.measured is not None and session.depth_scale is None and session.frame_index > 0
+            pose = parts.pose_source.update(replace(observation, measured=depth.measured, scale_found=scale_found))
         with clock.stage('hands'):
             hands = _hand_results(prepared, sides, placed, fits, pose.T_world_camera, cameras.source, parts, config)
             mask = hand_mask([hand.vertices_camera for hand in hands], self._faces, cameras.network)
         with clock.stage('mapping'):
+            if scale_found:
+                parts.map.clear()  # what a guess has put there does not fit what is measured
             if config.map.enabled and pose.tracked:
-                _add_to_map(parts.map, points, output.confidence, image, moving | mask, pose, config.map)
+                left_out = moving | mask if config.map.exclude_hands else np.zeros_like(mask)
+                if depth.measured is not None:
+                    left_out = left_out | ~depth.measured
+                _add_to_map(parts.map, points, confidence, image, left_out, pose, config.map)
         result = FrameResult(
             stamp_ns=frame.stamp_ns,
             frame_index=session.frame_index,
@@ -120,10 +134,13 @@ class FramePipeline:
             T_world_camera=pose.T_world_camera,
             hands=hands,
             points_camera=points,
-            confidence=output.confidence,
+            confidence=confidence,
             colors=image,
             hand_mask=mask,
             intrinsics=cameras.network,
+            scale_source=depth.source,
+            measured=depth.measured,
+            depth_refused=depth.refused,
             seconds=StageSeconds(**clock.seconds),
         )
         after = replace(
@@ -133,6 +150,7 @@ class FramePipeline:
             last_stamp_ns=frame.stamp_ns,
             resolution=(width, height),
             previous_hands=hands,
+            depth_scale=depth.scale,
             chunk_frames=session.chunk_frames + 1,
             resumed=False,
         )
@@ -174,9 +192,12 @@ class FramePipeline:
         camera = Intrinsics.from_field_of_view(60.0, width, height)
         cameras = FrameCameras(camera, prepared.geometry.intrinsics_to_network(camera), True)
         output = self._step(self._runner.init_state(), prepared, cameras.network, config)
-        placed = [hand for hand in self._place(prepared, output, cameras, config) if hand is not None]
+        scene = SceneView(output.points_camera[..., 2], cameras.network, cameras.source)
+        placed = [hand for hand in self._place(prepared, output, scene, config) if hand is not None]
         hand_mask([hand.vertices_camera for hand in placed], self._faces, cameras.network)
         self._fitting.warm_up()
+        if config.use_depth != 'off':
+            measured_depth.warm_up(prepared.geometry)
 
     def rehearse(self, session: Session, parts: SessionParts, config: ReconstructorConfig) -> None:
         """Takes ``parts`` one blank image further, with hands where they were last; shows whether that is possible.
@@ -215,10 +236,9 @@ class FramePipeline:
         return _PreparedFrame(frame, encoded, detections, crops, boxes)
 
     def _place(
-        self, prepared: _PreparedFrame, output: NetworkOutput, cameras: FrameCameras, config: ReconstructorConfig
+        self, prepared: _PreparedFrame, output: NetworkOutput, scene: SceneView, config: ReconstructorConfig
     ) -> list[PlacedHand | None]:
         sides = [hand.side for hand in prepared.detections]
-        scene = SceneView(output.points_camera[..., 2], cameras.network, cameras.source)
         return place_hands(output.hands, prepared.crops, sides, self._hand_layer, scene, config.placement)
 
     def _fit_landmarks(
@@ -260,11 +280,32 @@ def _known_camera(resolver: CameraResolver, prepared: _PreparedFrame) -> Intrins
     return None if source is None else prepared.geometry.intrinsics_to_network(source)
 
 
-def _points_camera(output: NetworkOutput, cameras: FrameCameras) -> NDArray[np.float32]:
-    """(h, w, 3) the predicted points; those of a calibrated camera lie on its rays, at the predicted depth."""
-    if not cameras.calibrated:
+def _scene_depth(
+    prepared: _PreparedFrame,
+    output: NetworkOutput,
+    readings: SeenDepth,
+    session: Session,
+    config: ReconstructorConfig,
+) -> SceneDepth:
+    """The frame's depth, with what was measured of it."""
+    geometry = prepared.geometry
+    boxes = np.array([hand.box for hand in prepared.detections]).reshape(-1, 4)
+    hands = box_mask(geometry.boxes_to_network(boxes), config.map.hand_margin, geometry.width, geometry.height)
+    earlier = None if config.use_depth == 'off' else session.depth_scale
+    return scene_depth(output.points_camera[..., 2], prepared.encoded.pixels, readings, hands, earlier)
+
+
+def _scene_view(depth: SceneDepth, cameras: FrameCameras) -> SceneView:
+    """What hands are placed on: readings where there are any, else the prediction."""
+    measured = depth.measured is not None
+    return SceneView(depth.readings if measured else depth.depth, cameras.network, cameras.source, measured)
+
+
+def _points_camera(output: NetworkOutput, depth: SceneDepth, cameras: FrameCameras) -> NDArray[np.float32]:
+    """(h, w, 3) the points at the frame's depth on the camera's rays; where both are a guess, as they are predicted."""
+    if not cameras.calibrated and depth.source == ScaleSource.NETWORK:
         return output.points_camera
-    return unproject_depth(output.points_camera[..., 2], cameras.network).astype(np.float32)
+    return unproject_depth(depth.depth, cameras.network).astype(np.float32)
 
 
 def _moving(
@@ -281,6 +322,7 @@ def _pose_observation(
     prepared: _PreparedFrame,
     output: NetworkOutput,
     points: NDArray[np.float32],
+    confidence: NDArray[np.float32],
     cameras: FrameCameras,
     moving: NDArray[np.bool_],
 ) -> PoseObservation:
@@ -289,7 +331,7 @@ def _pose_observation(
         geometry=prepared.geometry,
         T_network_camera=output.T_network_camera,
         points_camera=points,
-        confidence=output.confidence,
+        confidence=confidence,
         source_intrinsics=cameras.source,
         moving=moving,
         T_world_camera=prepared.frame.T_world_camera,
@@ -332,13 +374,11 @@ def _add_to_map(
     points: NDArray[np.float32],
     confidence: NDArray[np.float32],
     colors: NDArray[np.uint8],
-    hands: NDArray[np.bool_],
+    left_out: NDArray[np.bool_],
     pose: PoseEstimate,
     settings: MapConfig,
 ) -> None:
-    keep = mappable_pixels(points, confidence, settings)
-    if settings.exclude_hands:
-        keep &= ~hands
+    keep = mappable_pixels(points, confidence, settings) & ~left_out
     voxels.add(world_points(points, pose.T_world_camera, keep), colors[keep])
 
 

@@ -106,7 +106,9 @@ class GeometricPose:
         self._lost_frames = 0
         self._last_gray = view.gray
         self._frames_since_view += 1
-        if len(self._tracks.pixels) < self.config.keyframe_fraction * self._tracks_at_keyframe:
+        if observation.scale_found:
+            self._start_from_here(view)
+        elif len(self._tracks.pixels) < self.config.keyframe_fraction * self._tracks_at_keyframe:
             self._start_keyframe(view)
         elif self._frames_since_view >= _VIEW_EVERY:
             self._keep_view()
@@ -144,12 +146,16 @@ class GeometricPose:
     def _lost(self, view: _View) -> PoseEstimate:
         """Keeps looking for the last good frame's features, which return after a blur or a covering hand."""
         self._lost_frames += 1
-        if self._lost_frames >= _FRAMES_BEFORE_ANCHORING:
-            self._tracks, self._views = Tracks.none(), PastViews.none()
-            self._start_keyframe(view)
+        if self._lost_frames >= _FRAMES_BEFORE_ANCHORING or view.observation.scale_found:
+            self._start_from_here(view)
             self._last_gray = view.gray
             self._lost_frames = 0
         return PoseEstimate(self._T_world_camera, tracked=False)
+
+    def _start_from_here(self, view: _View) -> None:
+        """Features of this frame alone, seen from the last pose."""
+        self._tracks, self._views = Tracks.none(), PastViews.none()
+        self._start_keyframe(view)
 
     def _view(self, observation: PoseObservation) -> _View:
         gray = cv2.cvtColor(observation.image, cv2.COLOR_RGB2GRAY)
@@ -234,7 +240,8 @@ class GeometricPose:
         if len(pixels):
             points_camera, usable = _points_at(view, pixels)
             scale = self._scale_of_tracks(view)
-            added = Tracks.on_rays(pixels[usable], scale * points_camera[usable], self._T_world_camera)
+            known = _measured_at(view, pixels)[usable]
+            added = Tracks.on_rays(pixels[usable], scale * points_camera[usable], self._T_world_camera, known)
             self._tracks = self._tracks.joined(added)
             self._views = self._views.with_new_tracks(len(added.pixels))
         self._tracks_at_keyframe = len(self._tracks.pixels)
@@ -253,9 +260,9 @@ class GeometricPose:
 
         A network misjudges the size of the scene by another factor in every frame, which would bend the path at
         every keyframe. Most of the factor is taken out; a little is left in, so that the path follows the
-        network's mean scale instead of its first one.
+        network's mean scale instead of its first one. Where depth was measured there is nothing to bring anywhere.
         """
-        if len(self._tracks.pixels) < self.config.min_inliers:
+        if view.observation.measured is not None or len(self._tracks.pixels) < self.config.min_inliers:
             return 1.0
         predicted, usable = _points_at(view, self._tracks.pixels)
         tracked = transform_points(invert_transform(self._T_world_camera), self._tracks.points_world)
@@ -275,6 +282,7 @@ def _check_memory(memory: PoseMemory) -> None:
         'rays': ('float64', ('N', 3)),
         'log_depth': ('float64', ('N',)),
         'predicted_log_depth': ('float64', ('N',)),
+        'measured': ('bool', ('N',)),
         'past_poses': ('float64', ('K', 4, 4)),
         'past_pixels': ('float32', ('K', 'N', 2)),
         'counts': ('int64', (3,)),
@@ -309,3 +317,16 @@ def _points_at(view: _View, pixels: FloatArray) -> tuple[FloatArray, NDArray[np.
         [view.intrinsics.fx, view.intrinsics.fy]
     )
     return np.column_stack([rays, np.ones(len(pixels))]) * z.reshape(-1, 1).astype(float), usable
+
+
+def _measured_at(view: _View, pixels: FloatArray) -> NDArray[np.bool_]:
+    """(N,) True for grey-image pixels inside the network's image whose depth, neighbours included, was measured."""
+    measured = view.observation.measured
+    if measured is None:
+        return np.zeros(len(pixels), bool)
+    column, row = np.floor(view.to_network(pixels)).astype(int).T
+    height, width = measured.shape
+    inside = (column >= 0) & (row >= 0) & (column < width - 1) & (row < height - 1)
+    column, row = np.where(inside, column, 0), np.where(inside, row, 0)
+    whole = measured[row, column] & measured[row + 1, column] & measured[row, column + 1]
+    return np.asarray(inside & whole & measured[row + 1, column + 1])

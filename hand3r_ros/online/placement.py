@@ -67,11 +67,12 @@ class PlacedHand:
 
 @dataclass(frozen=True)
 class SceneView:
-    """The predicted scene as 'aligned' needs it."""
+    """The scene as 'aligned' needs it."""
 
-    depth: FloatArray  # (h, w) m along z
+    depth: FloatArray  # (h, w) m along z; values that are not finite or not positive do not count
     intrinsics: Intrinsics  # of the network's image
     source_intrinsics: Intrinsics  # of the source image, in which the crops were cut
+    measured: bool = False  # by a depth camera, not predicted
 
 
 def check_translation(config: PlacementConfig, has_translation_head: bool) -> None:
@@ -96,7 +97,8 @@ def place_hands(
     device = prediction.rotations.device
     is_right = torch.tensor([side == HandSide.RIGHT for side in sides], device=device)
     mesh = _to_cpu(layer(prediction.rotations, prediction.betas, is_right))
-    if prediction.translation is not None and config.translation != 'aligned':
+    by_network = config.translation == 'network' or (config.translation == 'auto' and not scene.measured)
+    if prediction.translation is not None and by_network:
         wrists, placements = _numpy(prediction.translation), [HandPlacement(PlacementSource.NETWORK)] * len(sides)
     else:
         wrists, placements = _aligned_wrists(prediction, crops, is_right.cpu(), mesh, layer, scene, config)
@@ -248,9 +250,45 @@ def _aligned_wrists(
             continue
         found = align_to_scene(wrist, vertices[i], keypoints[i], faces, scene.depth, scene.intrinsics, config)
         wrists[i] = found.wrist
-        source = PlacementSource.SCENE if found.on_scene else PlacementSource.CROP_CAMERA
+        on_scene = PlacementSource.MEASURED if scene.measured else PlacementSource.SCENE
+        source = on_scene if found.on_scene else PlacementSource.CROP_CAMERA
         placements.append(HandPlacement(source, found.deviation, found.refused))
     return wrists, placements
+
+
+def on_readings(
+    hands: list[PlacedHand | None], scene: SceneView, faces: NDArray[np.int64], config: PlacementConfig
+) -> list[PlacedHand | None]:
+    """Hands fitted to landmarks, moved along their lines of sight until their visible surface is where it was measured.
+
+    A hand stays where the landmarks have it when nothing was measured on it, or something else (``align_to_scene``).
+    """
+    if not scene.measured:
+        return hands
+    return [
+        hand if hand is None or not _by_landmarks(hand) else _on_readings(hand, scene, faces, config) for hand in hands
+    ]
+
+
+def _by_landmarks(hand: PlacedHand) -> bool:
+    return hand.placement is not None and hand.placement.source == PlacementSource.LANDMARKS
+
+
+def _on_readings(hand: PlacedHand, scene: SceneView, faces: NDArray[np.int64], config: PlacementConfig) -> PlacedHand:
+    wrist = hand.T_camera_wrist[:3, 3]
+    found = align_to_scene(
+        wrist,
+        hand.vertices_camera - wrist,
+        hand.keypoints_camera - wrist,
+        faces,
+        scene.depth,
+        scene.intrinsics,
+        config,
+    )
+    if not found.on_scene or not _is_believable(found.wrist):
+        return hand
+    moved = hand.moved_to(make_transform(hand.T_camera_wrist[:3, :3], found.wrist))
+    return replace(moved, placement=HandPlacement(PlacementSource.MEASURED, found.deviation))
 
 
 def _as_shown(mesh: HandMesh, slopes: Tensor | None, is_right: Tensor) -> Tensor:

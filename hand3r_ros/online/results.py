@@ -53,6 +53,8 @@ class CameraFrame:
     intrinsics: Intrinsics | None = None  # of the source image; None when uncalibrated
     detections: tuple[HandDetection, ...] | None = None  # given from outside (matched by stamp); None: not given
     T_world_camera: FloatArray | None = None  # (4, 4) known pose, for pose_source 'tf'
+    depth: FloatArray | None = None
+    """(H', W') measured metres along z in the view of the image; 0 or not finite where nothing was measured."""
 
 
 class TrackingState(IntEnum):
@@ -64,12 +66,21 @@ class TrackingState(IntEnum):
     UNCALIBRATED = 3
 
 
+class ScaleSource(Enum):
+    """What the metres of a result rest on."""
+
+    DEPTH = 'depth'  # readings of a depth camera in this frame
+    EARLIER_DEPTH = 'earlier_depth'  # those of frames before, in whose scale the prediction is taken
+    NETWORK = 'network'  # the prediction alone
+
+
 class PlacementSource(Enum):
     """What a hand's distance from the camera rests on."""
 
     NETWORK = 'network'  # the trained translation head
     LANDMARKS = 'landmarks'  # the size of the fitted hand in the image
     SCENE = 'scene'  # the predicted scene points on the hand's visible surface
+    MEASURED = 'measured'  # readings of a depth camera there
     CROP_CAMERA = 'crop_camera'  # how large the hand looks; wrong in proportion to the predicted size of the hand
 
 
@@ -158,4 +169,7 @@ class FrameResult:
     colors: NDArray[np.uint8]  # (h, w, 3) RGB
     hand_mask: NDArray[np.bool_]  # (h, w) True where a hand covers the pixel
     intrinsics: Intrinsics  # of the working resolution (given, or estimated from the points)
+    scale_source: ScaleSource = ScaleSource.NETWORK
+    measured: NDArray[np.bool_] | None = None  # (h, w) True where the depth is a reading; None: nothing was measured
+    depth_refused: str = ''  # why the frame's depth was not used; empty where it was, or there was none
     seconds: StageSeconds = field(default_factory=StageSeconds)

@@ -8,6 +8,7 @@ from hand3r_ros.network.types import SceneState
 from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.frame_checks import LARGEST_SIDE, SMALLEST_SIDE
+from hand3r_ros.online.measured_depth import DepthScale
 from hand3r_ros.online.results import CameraFrame, HandResult
 
 LARGEST_COUNT = 2**31 - 2
@@ -28,6 +29,8 @@ class Session:
     last_stamp_ns: int | None = None
     resolution: tuple[int, int] | None = None  # width, height of the source image
     previous_hands: tuple[HandResult, ...] = ()
+    depth_scale: DepthScale | None = None
+    """Of the predicted depth, as readings have shown it; None: there were none so far."""
     chunk_frames: int = 0
     """Since the recurrent state last started anew, see ``ReconstructorConfig.reset_interval``."""
     resumed: bool = False
@@ -45,6 +48,8 @@ class Session:
             raise ValueError('two of its hands have the same id')
         for hand in self.previous_hands:
             hand.check()
+        if self.depth_scale is not None:
+            self.depth_scale.check()
 
 
 def reason_to_restart(session: Session, frame: CameraFrame, config: ReconstructorConfig) -> str | None:

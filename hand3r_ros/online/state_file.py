@@ -26,7 +26,7 @@ from hand3r_ros.safetensors_files import read_header, read_tensor, tensor_bytes,
 
 SUFFIX = '.safetensors'
 HEADER_KEY, CHECKSUM_KEY = 'hand3r_ros_session', 'sha256'
-FORMAT = 2
+FORMAT = 3
 _SAMPLES = 1024
 """Values of each parameter that count for the identity of weights."""
 

@@ -20,7 +20,7 @@ LARGEST_REST = 2**28
 
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _NUMBERS = (torch.float32, torch.float64)
-_ANY = (*_NUMBERS, torch.int64, torch.int32, torch.uint8)
+_ANY = (*_NUMBERS, torch.int64, torch.int32, torch.uint8, torch.bool)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class RefinementNoise:
     """Of a feature's place in an image; larger residuals count less (Huber)."""
     log_depth: float = 0.3
     """Of the logarithm of a depth that the network predicts, beside a factor that all share."""
+    measured_log_depth: float = 0.01
+    """Of the logarithm of a depth that was measured."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +44,30 @@ class Tracks:
     centers: FloatArray  # (N, 3) m, world, of the keyframe's camera
     rays: FloatArray  # (N, 3) world axes, one metre deep in the keyframe's camera
     log_depth: FloatArray  # (N,) of metres
-    predicted_log_depth: FloatArray  # (N,) the network's
+    predicted_log_depth: FloatArray  # (N,) as first told by the network or a depth camera
+    measured: NDArray[np.bool_]  # (N,) True where that is a reading of a depth camera
 
     @classmethod
     def none(cls) -> Tracks:
         """No feature."""
-        return cls(np.zeros((0, 2), np.float32), np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros(0))
+        none = np.zeros(0)
+        return cls(np.zeros((0, 2), np.float32), np.zeros((0, 3)), np.zeros((0, 3)), none, none, np.zeros(0, bool))
 
     @classmethod
-    def on_rays(cls, pixels: NDArray[np.float32], points_camera: FloatArray, T_world_camera: FloatArray) -> Tracks:
-        """New features of a keyframe: ``points_camera`` (N, 3) m, as predicted, in front of the camera."""
+    def on_rays(
+        cls,
+        pixels: NDArray[np.float32],
+        points_camera: FloatArray,
+        T_world_camera: FloatArray,
+        measured: NDArray[np.bool_] | None = None,
+    ) -> Tracks:
+        """New features of a keyframe: ``points_camera`` (N, 3) m in front of the camera, ``measured`` or predicted."""
         depth = np.maximum(points_camera[:, 2:], _NEAREST)
         rays = (points_camera / depth) @ T_world_camera[:3, :3].T
         centers = np.broadcast_to(T_world_camera[:3, 3], rays.shape)
         log_depth = np.log(depth[:, 0])
-        return cls(pixels, centers.astype(float), rays, log_depth, log_depth)
+        known = np.zeros(len(depth), bool) if measured is None else measured
+        return cls(pixels, centers.astype(float), rays, log_depth, log_depth, known)
 
     @property
     def points_world(self) -> FloatArray:
@@ -161,7 +172,7 @@ def _step(
     by_pose = np.concatenate([by_point, np.cross(points[..., None, :], by_point)], axis=-1)  # (V, N, 2, 6)
     by_depth = (by_point @ (relative @ poses[:, :3, :3].transpose(0, 2, 1))[..., None])[..., 0]  # (V, N, 2)
     weighted_pose, weighted_depth = by_pose * weight[..., None, None], by_depth * weight[..., None]
-    prior = 1.0 / noise.log_depth**2
+    prior = 1.0 / np.where(tracks.measured, noise.measured_log_depth, noise.log_depth) ** 2  # (N,)
     depth_hessian = (weighted_depth * by_depth).sum((0, 2)) + prior  # (N,)
     depth_gradient = (weighted_depth * residual).sum((0, 2)) + prior * (tracks.log_depth - tracks.predicted_log_depth)
     pose_hessian = np.einsum('vnki,vnkj->vij', weighted_pose, by_pose)
