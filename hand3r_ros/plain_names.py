@@ -1,6 +1,6 @@
 """Which names of Python and numpy in a pickle describe plain data: numbers, text, dates, containers, arrays.
 
-Nothing that a pickle names is ever executed here (``hand3r_ros.inert_pickle``). The list is for what readers say about
+Nothing that a pickle names is ever executed here (``hand3r_ros.safe_pickle``). The list is for what readers say about
 a file: these names occur in files that ordinary programs write, all others of Python and numpy do not. What opens,
 runs, imports or looks up something (``os``, ``subprocess``, ``eval``, ``getattr``, ``operator``) is not among them.
 """
@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from hand3r_ros.inert_pickle import Global
+from hand3r_ros.safe_pickle import Global
 
 _BUILTINS: Final = (
     'bool|bytearray|bytes|complex|dict|float|frozenset|int|list|object|range|set|slice|str|tuple|type|Ellipsis|'

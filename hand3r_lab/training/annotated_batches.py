@@ -34,7 +34,7 @@ from hand3r_ros.hand_model.joints import FINGERTIP_VERTICES
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.network.hand.crop import hand_crop
-from hand3r_ros.network.hand.line_of_sight import slopes_of_boxes
+from hand3r_ros.network.hand.viewing_ray import ray_slopes_of_boxes
 from hand3r_ros.network.types import HandBoxes
 from hand3r_ros.online.preparation import ImageGeometry, nearest_depth, resize_and_crop
 
@@ -290,7 +290,7 @@ def _slopes(frame: AnnotatedFrame, hand: AnnotatedHand) -> NDArray[np.float64]:
     camera = frame.intrinsics
     box = torch.from_numpy(hand_box(hand, camera))
     numbers = torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy], dtype=box.dtype)
-    slopes = slopes_of_boxes(box[None], numbers[None], torch.tensor([hand.side == HandSide.RIGHT]))
+    slopes = ray_slopes_of_boxes(box[None], numbers[None], torch.tensor([hand.side == HandSide.RIGHT]))
     return slopes[0].numpy()
 
 

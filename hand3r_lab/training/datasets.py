@@ -17,7 +17,7 @@ from hand3r_lab.training.detection_data import DetectionBatch
 from hand3r_lab.training.rendered_data import RenderedData
 from hand3r_lab.training.rendered_rows import CLIP_ARRAYS, HAND_ARRAYS, SoundRows
 from hand3r_ros.geometry import invert_transform, quaternion_from_matrix
-from hand3r_ros.network.hand.line_of_sight import slopes_of_boxes
+from hand3r_ros.network.hand.viewing_ray import ray_slopes_of_boxes
 from hand3r_ros.network.types import HandBoxes
 
 IMAGE_MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
@@ -84,7 +84,7 @@ class HandDataset:
     def _slopes(self, where: tuple[NDArray[np.intp], ...]) -> Tensor:
         boxes = torch.from_numpy(self.data.arrays['hand_box'][where])
         intrinsics = torch.from_numpy(np.array(self.data.arrays['intrinsics'][where[0]]))
-        return slopes_of_boxes(boxes, intrinsics, torch.from_numpy(where[2] == 1))
+        return ray_slopes_of_boxes(boxes, intrinsics, torch.from_numpy(where[2] == 1))
 
     def parameters(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Rotations [count, 16, 3, 3] and betas [count, 10] of random hands."""

@@ -21,9 +21,9 @@ from hand3r_lab.training.unroll import network_precision
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.hand.camera import project_to_crop
 from hand3r_ros.network.hand.config import HandConfig
-from hand3r_ros.network.hand.line_of_sight import against_line_of_sight
 from hand3r_ros.network.hand.mano_head import ManoParameters
 from hand3r_ros.network.hand.stream import HandStream, HandStreamOutput
+from hand3r_ros.network.hand.viewing_ray import relative_to_viewing_ray
 from hand3r_ros.network.rotations import rotation_6d_from_matrix
 
 MEAN_SAMPLES = 4096
@@ -63,7 +63,7 @@ def as_shown(hands: HandBatch, config: HandConfig) -> HandBatch:
 
 def shown_rotations(rotations: Tensor, slopes: Tensor, config: HandConfig) -> Tensor:
     """Rotations [N, 16, 3, 3] in camera axes as ``as_shown`` says; slopes [N, 2] of the lines of sight."""
-    return rotations if config.orientation == 'camera' else against_line_of_sight(rotations, slopes)
+    return rotations if config.orientation == 'camera' else relative_to_viewing_ray(rotations, slopes)
 
 
 def hand_losses(

@@ -14,7 +14,7 @@ from torch import Tensor
 from hand3r_lab.training.augmentation import normal, uniform
 from hand3r_ros.device_constants import constant
 from hand3r_ros.hand_model.layer import HandLayer
-from hand3r_ros.network.apparent_place import ASPECT
+from hand3r_ros.network.crop_translation import ASPECT
 from hand3r_ros.network.hand.keypoint_head import DEPTH_UNIT
 
 LARGEST_NOISE = 0.1  # standard deviation, in half crops and ``DEPTH_UNIT``

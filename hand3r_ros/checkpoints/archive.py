@@ -157,6 +157,8 @@ class TorchArchive:
                 f'{self.source}: the entry {entry.filename!r} is compressed or encrypted, which torch never does: '
                 'refused (if you packed the file yourself, unpack it first)'
             )
+        if entry.header_offset < 0:  # where the directory claims to lie elsewhere than it does
+            raise CheckpointError(f'{self.source}: the entry {entry.filename!r} is damaged: download the file again')
         header = self._read(entry.header_offset, _LOCAL_HEADER.size)
         signature, *_, name_size, extra_size = _LOCAL_HEADER.unpack(header)
         start = entry.header_offset + _LOCAL_HEADER.size + name_size + extra_size

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from hand3r_ros.checkpoints.archive import check_directory_size, start_of_record
 from hand3r_ros.checkpoints.errors import CheckpointError
-from hand3r_ros.checkpoints.identify import GZIP_START, ZIP_START, is_tar
+from hand3r_ros.checkpoints.file_type import GZIP_START, ZIP_START, is_tar
 from hand3r_ros.checkpoints.stored import StoredFile
 
 MAX_MEMBERS = 100_000
@@ -175,7 +175,10 @@ def _zip_members(path: Path, file: BinaryIO) -> Iterator[Member]:
 def _zip_directory(path: Path, file: BinaryIO) -> zipfile.ZipFile:
     check_directory_size(file, path.stat().st_size, path)
     with _damage_named(path):
-        return zipfile.ZipFile(file)
+        directory = zipfile.ZipFile(file)
+        if any(entry.header_offset < 0 for entry in directory.infolist()):
+            raise zipfile.BadZipFile('its directory claims to lie elsewhere than it does')
+        return directory
 
 
 @contextmanager

@@ -16,10 +16,17 @@ from numpy.typing import NDArray
 from hand3r_ros import __version__
 from hand3r_ros.checkpoints.downloads import Downloads, Report, load_mano_file
 from hand3r_ros.checkpoints.errors import CheckpointError, MisfitError
-from hand3r_ros.checkpoints.fitting import Fit, Layout, describe, fit, hand_layout, scene_layout
 from hand3r_ros.checkpoints.settings import hand_differences, scene_differences
 from hand3r_ros.checkpoints.sources import MANO, Source
 from hand3r_ros.checkpoints.stored import StoredFile
+from hand3r_ros.checkpoints.tensor_matching import (
+    Layout,
+    TensorMatch,
+    describe,
+    hand_layout,
+    match_tensors,
+    scene_layout,
+)
 from hand3r_ros.checkpoints.tensors import StoredTensor
 from hand3r_ros.checkpoints.torch_checkpoint import TorchCheckpoint, open_checkpoint
 from hand3r_ros.files import replacing, require_space
@@ -75,7 +82,7 @@ class _Part:
     key: str
     layout: Layout
     checkpoint: TorchCheckpoint
-    fit: Fit
+    match: TensorMatch
     warnings: tuple[str, ...]
 
 
@@ -136,7 +143,7 @@ def _write_weights(
     path: Path, parts: Sequence[_Part], config: Hand3RConfig, sources: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Writes the safetensors file; returns what the record of sources says about it."""
-    chosen = [(name, part, tensor) for part in parts for name, tensor in part.fit.chosen.items()]
+    chosen = [(name, part, tensor) for part in parts for name, tensor in part.match.chosen.items()]
     entries = [_entry(name, tensor) for name, _, tensor in chosen]
     require_space(path.parent, sum(entry.size for entry in entries), 'a file of the weights')
     metadata = {
@@ -152,7 +159,7 @@ def _write_weights(
 
 def _inspect(key: str, checkpoint: TorchCheckpoint, layout: Layout, request: ConversionRequest) -> _Part:
     """Compares names and shapes, before any number is read."""
-    found = fit(checkpoint.tensors, layout)
+    found = match_tensors(checkpoint.tensors, layout)
     if found.complete and (request.allow_unexpected or not found.unexpected):
         return _Part(key, layout, checkpoint, found, ())
     source = layout.source
@@ -173,9 +180,9 @@ def _with_warnings(part: _Part, config: Hand3RConfig) -> _Part:
     warnings = list(differences(part.checkpoint.content, config))
     if names := part.checkpoint.foreign_names:
         warnings.append(f'it names objects of unknown packages, which were ignored: {", ".join(names[:10])}')
-    if part.fit.unexpected:
-        warnings.append(f'left out, unknown here: {", ".join(part.fit.unexpected)}')
-    for name, second, first in part.fit.tied:
+    if part.match.unexpected:
+        warnings.append(f'left out, unknown here: {", ".join(part.match.unexpected)}')
+    for name, second, first in part.match.tied:
         if not np.array_equal(second.read(part.checkpoint.archive), first.read(part.checkpoint.archive)):
             raise CheckpointError(f'{part.checkpoint.source}: {name} differs from the tensor it should be tied to')
     return replace(part, warnings=tuple(warnings))
@@ -202,8 +209,8 @@ def _source_record(part: _Part, report: Report) -> dict[str, Any]:
     file = part.checkpoint.source
     report(f'reading {file}')
     record = _file_record(file, part.layout.source)
-    record['tensors_used'] = len(part.fit.chosen)
-    record['tensors_ignored'] = [*part.fit.ignored, *part.fit.unexpected]
+    record['tensors_used'] = len(part.match.chosen)
+    record['tensors_ignored'] = [*part.match.ignored, *part.match.unexpected]
     return record
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from hand3r_ros.checkpoints.allowed_globals import NameCheck
 from hand3r_ros.checkpoints.archive import MAX_PICKLE_BYTES, leading_pickle
 from hand3r_ros.checkpoints.containers import Member, is_container, members, plain_file
 from hand3r_ros.checkpoints.errors import CheckpointError
-from hand3r_ros.checkpoints.families import UNKNOWN, family_of
-from hand3r_ros.checkpoints.identify import ZIP_START, kind_of
-from hand3r_ros.checkpoints.permitted import NameCheck
+from hand3r_ros.checkpoints.file_type import ZIP_START, file_type
+from hand3r_ros.checkpoints.known_networks import UNKNOWN, known_network
 from hand3r_ros.checkpoints.sources import SOURCES, Source
 from hand3r_ros.checkpoints.stored import StoredFile
 from hand3r_ros.checkpoints.torch_checkpoint import open_checkpoint, parameters_of, read_entries
@@ -184,7 +184,7 @@ def recognise(file: Member) -> _Seen:
         content = file.head(file.size)
         if all(name in content for name in _MANO_ARRAYS):
             return _Seen('mano')
-    return _Seen(None, kind_of(head, file.size) if resembles else '')
+    return _Seen(None, file_type(head, file.size) if resembles else '')
 
 
 def _recognise_checkpoint(file: Member) -> _Seen:
@@ -194,7 +194,7 @@ def _recognise_checkpoint(file: Member) -> _Seen:
         names = parameters_of(read_entries(program, source, NameCheck()), source)
     except CheckpointError as error:
         return _Seen(None, str(error).removeprefix(f'{source} ').removeprefix('is '))
-    family = family_of(unwrapped_names(names).values())
+    family = known_network(unwrapped_names(names).values())
     return _Seen(FAMILY_OF.get(family), 'a torch checkpoint of no network known here' if family == UNKNOWN else family)
 
 
@@ -219,7 +219,7 @@ def load_mano_file(file: StoredFile) -> HandModelData:
         if content.startswith((*_PICKLE_STARTS, ZIP_START)):
             raise
         mano = SOURCES['mano']
-        reason = f'{file} is {kind_of(content[:4096], file.size)}. Expected: {mano.file_name}, from {mano.where}'
+        reason = f'{file} is {file_type(content[:4096], file.size)}. Expected: {mano.file_name}, from {mano.where}'
         raise CheckpointError(reason) from error
 
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hand3r_ros.inert_pickle import Call, mapping_of
 from hand3r_ros.network.config import Hand3RConfig
+from hand3r_ros.safe_pickle import Call, mapping_of
 
 _MAX_EXPRESSION = 20_000
 

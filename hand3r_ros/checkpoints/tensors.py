@@ -1,7 +1,7 @@
 """Tensors of a checkpoint: what the pickle says about each, and its numbers when they are asked for.
 
 Only the calls by which torch rebuilds tensors have a meaning here. They are recognised by name in the records of
-``hand3r_ros.inert_pickle`` and turned into descriptions; none of them is called.
+``hand3r_ros.safe_pickle`` and turned into descriptions; none of them is called.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hand3r_ros.checkpoints.archive import TorchArchive
 from hand3r_ros.checkpoints.errors import CheckpointError
-from hand3r_ros.inert_pickle import Call, Global, Persistent
+from hand3r_ros.safe_pickle import Call, Global, Persistent
 
 ELEMENT_TYPES: Final[Mapping[str, np.dtype[Any]]] = {
     'float64': np.dtype('<f8'),

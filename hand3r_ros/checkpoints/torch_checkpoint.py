@@ -2,7 +2,7 @@
 
 ``torch.load(weights_only=True)`` refuses the published files, because beside their tensors they carry settings objects
 of packages that need not be installed (omegaconf, yacs); any more permissive loading would run what the file says.
-Here the pickle is read by ``hand3r_ros.inert_pickle``, in which those objects are records without meaning.
+Here the pickle is read by ``hand3r_ros.safe_pickle``, in which those objects are records without meaning.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hand3r_ros.checkpoints.allowed_globals import NameCheck
 from hand3r_ros.checkpoints.archive import TorchArchive
 from hand3r_ros.checkpoints.errors import CheckpointError
-from hand3r_ros.checkpoints.identify import require_zip
-from hand3r_ros.checkpoints.permitted import NameCheck
+from hand3r_ros.checkpoints.file_type import require_zip
 from hand3r_ros.checkpoints.stored import StoredFile
 from hand3r_ros.checkpoints.tensors import StoredTensor, stored_tensor
-from hand3r_ros.inert_pickle import PickleProgramError, mapping_of, read_pickle
+from hand3r_ros.safe_pickle import PickleProgramError, mapping_of, read_pickle
 
 PARAMETER_ENTRIES = ('model', 'state_dict')
 """Where training codes put the parameters: CUT3R and its relatives, Lightning."""

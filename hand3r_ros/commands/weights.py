@@ -21,8 +21,8 @@ def add_parser(verbs: Verbs) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the list; 0 if at least one preset can run with its hand model, else 1."""
-    from hand3r_ros.checkpoints.survey import survey
+    from hand3r_ros.checkpoints.weights_status import weights_status
 
-    found = survey(options.weights_dir, options.mano_dir)
+    found = weights_status(options.weights_dir, options.mano_dir)
     print('\n'.join(found.lines()))
     return 0 if found.usable_presets else 1

@@ -1,6 +1,6 @@
 """Reads MANO_RIGHT.pkl without executing anything from it and without chumpy.
 
-The pickle becomes inert records (``hand3r_ros.inert_pickle``), every name that is neither one of plain data nor one of
+The pickle becomes inert records (``hand3r_ros.safe_pickle``), every name that is neither one of plain data nor one of
 MANO files is refused, and the arrays are built from the records. chumpy is needed for one expression only, a selection
 of elements of a plain array.
 """
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hand3r_ros.inert_pickle import Call, Global, PickleProgramError, mapping_of, read_pickle
 from hand3r_ros.plain_names import describes_plain_data
+from hand3r_ros.safe_pickle import Call, Global, PickleProgramError, mapping_of, read_pickle
 
 MAX_FILE_BYTES = 256 * 2**20  # MANO_RIGHT.pkl has about 4 MB
 MAX_ELEMENTS = 32 * 2**20  # of one array

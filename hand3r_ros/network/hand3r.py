@@ -7,12 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hand3r_ros.network.apparent_place import apparent_place, crop_numbers
 from hand3r_ros.network.config import Hand3RConfig
+from hand3r_ros.network.crop_translation import crop_numbers, crop_translation
 from hand3r_ros.network.detection.head import DetectionHead, HandMaps
-from hand3r_ros.network.hand.line_of_sight import in_camera, slopes_of_boxes
 from hand3r_ros.network.hand.mano_head import ManoParameters
 from hand3r_ros.network.hand.stream import HandStream, HandStreamOutput
+from hand3r_ros.network.hand.viewing_ray import in_camera, ray_slopes_of_boxes
 from hand3r_ros.network.input_checks import check_boxes, check_step
 from hand3r_ros.network.prompt import PromptEncoder, Prompts, TranslationHead
 from hand3r_ros.network.scene.encoder import SceneTokens
@@ -132,7 +132,7 @@ class Hand3R(nn.Module):
         rotations = hands.rotations.float()
         with torch.autocast(rotations.device.type, enabled=False):
             own = intrinsics.float()[boxes.batch_index.long()]  # an empty list of hands may come without a type
-            slopes = slopes_of_boxes(boxes.boxes, own, boxes.is_right)
+            slopes = ray_slopes_of_boxes(boxes.boxes, own, boxes.is_right)
             return HandPrediction(in_camera(rotations, slopes), hands.betas, hands.crop_camera, translation, slopes)
 
     def _prompts(self, boxes: HandBoxes, encoded: EncodedFrame) -> Prompts | None:
@@ -156,7 +156,7 @@ class Hand3R(nn.Module):
             return found
         assert intrinsics is not None  # Hand3RConfig requires a scene stream that knows the camera
         with torch.autocast(found.device.type, enabled=False):
-            place = apparent_place(hands.crop_camera.float(), boxes, intrinsics.float(), self.config.hand)
+            place = crop_translation(hands.crop_camera.float(), boxes, intrinsics.float(), self.config.hand)
             return place.corrected(found)
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hand3r_ros.device_constants import constant
-from hand3r_ros.network.apparent_place import CROP_NUMBERS
+from hand3r_ros.network.crop_translation import CROP_NUMBERS
 from hand3r_ros.network.types import HandBoxes
 
 BOX_NUMBERS = 4
@@ -42,7 +42,7 @@ class PromptConfig:
     which to get these cues and needs it."""
     translation: Literal['metric', 'correction'] = 'metric'
     """What the translation head says: the wrist's position, as in the paper, or a correction of where the crop camera
-    puts the hand (``apparent_place``), of which the prompt is then told. The second starts near the truth."""
+    puts the hand (``crop_translation``), on which the prompt is then conditioned. The second starts near the truth."""
     translation_hidden_width: int = 3072
     """Of the translation MLP; four times the decoder width, as in Human3R."""
     initial_distance: float = 0.5
@@ -180,7 +180,7 @@ class PromptEncoder(nn.Module):
             image_tokens: [B, L, E] F_s, row-major over the patches of the image, without pose or other extra tokens.
             hands: boxes in pixels of the image, and the image each belongs to.
             image_size: height and width of the image in pixels, multiples of the patch size.
-            crop_numbers: [N, 3] from ``apparent_place.crop_numbers``, for heads that correct the apparent place.
+            crop_numbers: [N, 3] from ``crop_translation.crop_numbers``, for heads that correct the apparent place.
 
         Raises:
             ValueError: ``image_tokens`` are not the patches of an image of this size, or the numbers are missing.
@@ -210,7 +210,7 @@ class TranslationHead(nn.Module):
 
     The three numbers v become v / |v| * (exp(|v|) - 1), as the scene's points do, so both live on the same scale and
     a step of the network is a relative change at a distance and an absolute one nearby. With ``translation``
-    'correction' they stay as they are and say how much the apparent place is off (``ApparentPlace.corrected``).
+    'correction' they stay as they are and say how much the apparent place is off (``CropTranslation.corrected``).
     """
 
     def __init__(self, config: PromptConfig) -> None:

@@ -28,7 +28,7 @@ from hand3r_ros.network.hand.camera import (
     project_to_crop,
 )
 from hand3r_ros.network.hand.crop import HandCrop
-from hand3r_ros.network.hand.line_of_sight import mirror_slopes, sight_rotations
+from hand3r_ros.network.hand.viewing_ray import mirror_slopes, ray_rotations
 from hand3r_ros.network.types import HandPrediction
 from hand3r_ros.online.config import PlacementConfig
 from hand3r_ros.online.results import ArticulationSource, HandDetection, HandPlacement, HandResult, PlacementSource
@@ -295,7 +295,7 @@ def _as_shown(mesh: HandMesh, slopes: Tensor | None, is_right: Tensor) -> Tensor
     """Keypoints [N, 21, 3] of the model at its origin, as the crop camera looks at them."""
     keypoints = mesh.keypoints.double()
     if slopes is not None:
-        turn = sight_rotations(mirror_slopes(slopes.cpu(), is_right).double())  # camera from line of sight
+        turn = ray_rotations(mirror_slopes(slopes.cpu(), is_right).double())  # camera from line of sight
         keypoints = keypoints @ turn
     return keypoints + mesh.rest_root[:, None].double()
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hand3r_ros.checkpoints.fitting import Layout, hand_layout, scene_layout
+from hand3r_ros.checkpoints.tensor_matching import Layout, hand_layout, scene_layout
 from hand3r_ros.network import presets
 from hand3r_ros.network.config import Hand3RConfig
 from hand3r_ros.network.hand.config import HandConfig

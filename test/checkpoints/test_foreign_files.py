@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 from hand3r_ros.checkpoints.conversion import ConversionRequest, convert
 from hand3r_ros.checkpoints.errors import CheckpointError
-from hand3r_ros.checkpoints.families import FAMILIES, family_of
+from hand3r_ros.checkpoints.known_networks import KNOWN_NETWORKS, known_network
 from hand3r_ros.checkpoints.torch_checkpoint import open_checkpoint
 
 
@@ -171,10 +171,10 @@ def test_swapped_files_are_recognised(tmp_path: Path, monkeypatch: pytest.Monkey
         convert(ConversionRequest(hamer, cut3r, tmp_path / 'out'), lambda _: None)
 
 
-@pytest.mark.parametrize('family', FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize('family', KNOWN_NETWORKS, ids=lambda family: family.name)
 def test_every_family_is_recognised_by_its_names(family: object) -> None:
     names = [f'{prefix}0.weight' for prefix in family.present]  # type: ignore[attr-defined]
-    assert family_of(names) == family.name  # type: ignore[attr-defined]
+    assert known_network(names) == family.name  # type: ignore[attr-defined]
 
 
 def test_a_wrong_hand_model_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,9 +38,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hand3r_ros import cli
+from hand3r_ros.checkpoints.containers import members
 from hand3r_ros.checkpoints.errors import CheckpointError
 from hand3r_ros.checkpoints.torch_checkpoint import open_checkpoint
-from hand3r_ros.inert_pickle import Call, Global, Persistent, PickleProgramError, mapping_of, read_pickle
+from hand3r_ros.safe_pickle import Call, Global, Persistent, PickleProgramError, mapping_of, read_pickle
 
 ORDINARY_TENSORS = {'weight': torch.arange(6.0).reshape(2, 3)}
 
@@ -363,6 +364,17 @@ def test_sizes_that_the_file_does_not_have_are_refused(tmp_path: Path, entry: by
     forged_directory(path, entry, size=2**32 - 2)
     with pytest.raises(CheckpointError, match=r'claims 4294967294 bytes|damaged zip'):
         read(path)
+
+
+def test_a_directory_that_claims_to_lie_behind_its_place_is_refused(tmp_path: Path) -> None:
+    path = write_archive(tmp_path / 'c.pth', tensor_program(), storage_0=bytes(8))
+    content = bytearray(path.read_bytes())
+    (offset,) = struct.unpack_from('<I', content, len(content) - 6)
+    struct.pack_into('<I', content, len(content) - 6, offset + 256)
+    path.write_bytes(content)
+    for look in (read, lambda path: list(members(path))):
+        with pytest.raises(CheckpointError, match=r'c\.pth.*(damaged|download)'):
+            look(path)
 
 
 def test_a_directory_of_impossible_size_is_refused_before_it_is_read(tmp_path: Path) -> None:

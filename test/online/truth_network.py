@@ -17,7 +17,7 @@ from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.hand_model.mirror import mirror_rotations
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.hand.crop import crop_square
-from hand3r_ros.network.hand.line_of_sight import sight_rotations, slopes_of_boxes
+from hand3r_ros.network.hand.viewing_ray import ray_rotations, ray_slopes_of_boxes
 from hand3r_ros.network.pose import pose_from_matrix
 from hand3r_ros.network.presets import preset
 from hand3r_ros.network.types import HandPrediction, Prediction, ScenePrediction, SceneState
@@ -104,7 +104,7 @@ class TruthNetwork(nn.Module):
     def _slopes(truth: RenderedFrame, boxes, geometry) -> torch.Tensor:
         camera = geometry.intrinsics_to_network(truth.intrinsics)
         intrinsics = torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy])
-        return slopes_of_boxes(boxes.boxes, intrinsics.expand(len(boxes.boxes), 4).to(boxes.boxes), boxes.is_right)
+        return ray_slopes_of_boxes(boxes.boxes, intrinsics.expand(len(boxes.boxes), 4).to(boxes.boxes), boxes.is_right)
 
     def _crop_camera(self, hand: HandTruth, box: np.ndarray, truth: RenderedFrame) -> np.ndarray:
         """s, tx, ty of a network that learned to cover the keypoints, seen larger by ``size_error``."""
@@ -115,7 +115,7 @@ class TruthNetwork(nn.Module):
         points = hand.keypoints_camera - hand.wrist_camera
         if self.sees_lines_of_sight:
             x, y = (center - [truth.intrinsics.cx, truth.intrinsics.cy]) / [truth.intrinsics.fx, truth.intrinsics.fy]
-            points = points @ sight_rotations(torch.tensor([[x, y]], dtype=torch.float64))[0].numpy()
+            points = points @ ray_rotations(torch.tensor([[x, y]], dtype=torch.float64))[0].numpy()
         points = points + mesh.rest_root[0].numpy()
         in_crop = (hand.keypoints_image - center) / size
         in_crop = in_crop.mean(axis=0) + self.size_error * (in_crop - in_crop.mean(axis=0))

@@ -50,7 +50,7 @@ class HandConfig:
     reads from the tokens (ours: a small network learns where keypoints are long before it learns joint angles)."""
     orientation: Literal['camera', 'line_of_sight'] = 'camera'
     """What the global orientation refers to: the camera's axes, as in HaMeR, or the line of sight to the middle of the
-    box, which is all that a crop can tell (``line_of_sight``)."""
+    box, which is all that a crop shows (``viewing_ray``)."""
     initial_camera: tuple[float, float, float] = (4.0, 0.0, 0.0)
     """s, tx, ty from which an untrained head starts; a checkpoint brings its own."""
 

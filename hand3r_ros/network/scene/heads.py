@@ -13,7 +13,7 @@ from hand3r_ros.network.scene import activations
 from hand3r_ros.network.scene.blocks import FeedForward, ModulatedBlock, initialise_linear_layers
 from hand3r_ros.network.scene.config import SceneConfig
 from hand3r_ros.network.scene.dpt import DPTHead
-from hand3r_ros.network.scene.known_camera import camera_points
+from hand3r_ros.network.scene.intrinsics_conditioning import camera_points
 from hand3r_ros.network.scene.linear_head import LinearHead
 from hand3r_ros.network.scene.pyramid_head import PyramidHead
 from hand3r_ros.network.scene.rope import rotation_2d

@@ -12,7 +12,7 @@ from hand3r_ros.network.scene.config import SceneConfig
 from hand3r_ros.network.scene.decoder import DecoderOutput, DualDecoder
 from hand3r_ros.network.scene.encoder import SceneEncoder, SceneTokens
 from hand3r_ros.network.scene.heads import DenseHeads, PoseHead
-from hand3r_ros.network.scene.known_camera import KnownCamera
+from hand3r_ros.network.scene.intrinsics_conditioning import IntrinsicsConditioning
 from hand3r_ros.network.scene.memory import PoseMemory
 from hand3r_ros.network.scene.ray_maps import RayMapEncoder
 from hand3r_ros.network.scene.state_update import gated_tokens, is_gated, updated_state
@@ -55,7 +55,7 @@ class SceneStream(nn.Module):
             config.rope_half,
             config.stem,
         )
-        self.known_camera = KnownCamera(config) if config.takes_camera else None
+        self.known_camera = IntrinsicsConditioning(config) if config.takes_camera else None  # its name in weights files
         self.ray_maps = RayMapEncoder(config) if config.ray_map_depth else None
         self.state_tokens = nn.Parameter(0.02 * torch.randn(config.state_size, config.encoder_width))
         self.state_embedding = nn.Linear(config.encoder_width, config.decoder_width)

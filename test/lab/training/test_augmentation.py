@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from hand3r_lab.training.augmentation import CropMotion, color_mixing, jitter_colors
 from hand3r_lab.training.rendered_data import CROP_MARGIN
-from hand3r_ros.network.hand.line_of_sight import against_line_of_sight
+from hand3r_ros.network.hand.viewing_ray import relative_to_viewing_ray
 
 SIZE = 128
 STORED = round(SIZE * CROP_MARGIN)
@@ -51,8 +51,8 @@ def test_the_line_of_sight_turns_with_the_picture():
     motion = CropMotion(torch.ones(1), torch.tensor([math.radians(25.0)]), torch.zeros(1, 2))
     rotations = torch.from_numpy(Rotation.random(16, random_state=0).as_matrix()).float()[None]
     slopes = torch.tensor([[0.6, -0.3]])
-    shown = against_line_of_sight(rotations, slopes)
-    turned = against_line_of_sight(motion.turn_rotations(rotations), motion.turn_slopes(slopes))
+    shown = relative_to_viewing_ray(rotations, slopes)
+    turned = relative_to_viewing_ray(motion.turn_rotations(rotations), motion.turn_slopes(slopes))
     torch.testing.assert_close(turned, motion.turn_rotations(shown), atol=1e-6, rtol=1e-5)
 
 

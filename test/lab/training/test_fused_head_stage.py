@@ -15,7 +15,7 @@ from hand3r_lab.training.rendered_data import RenderedData, RenderedDataLayout
 from hand3r_lab.training.rendering import render_dataset
 from hand3r_lab.training.run import run_training
 from hand3r_ros.network.checkpoints import WeightsError, load_network, save_network
-from hand3r_ros.network.hand.line_of_sight import in_camera
+from hand3r_ros.network.hand.viewing_ray import in_camera
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
 from hand3r_ros.network.types import Frame, HandBoxes

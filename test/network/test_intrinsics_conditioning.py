@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
-from hand3r_ros.network.scene.known_camera import camera_points, reference_focal
+from hand3r_ros.network.scene.intrinsics_conditioning import camera_points, reference_focal
 from hand3r_ros.network.types import Frame, HandBoxes
 
 focals = st.floats(40.0, 800.0)

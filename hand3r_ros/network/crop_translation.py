@@ -1,9 +1,9 @@
-"""Where a hand appears to be: the place its crop camera gives, and a learned correction of it (ours, not the paper's).
+"""A hand's translation from its crop camera, and a learned correction of it (ours, not the paper's).
 
-HaMeR's crop camera says how large the hand looks; with a focal length that is a distance. It knows nothing about the
-scene, and a hand that points at the camera lands wrong by up to its length, but it is right to some ten per cent from
-the first step of the fusion's training on. So a small network does not learn where hands are, only by how much the
-crop camera errs.
+HaMeR's crop camera gives the apparent size of the hand; with a focal length that is a distance. It knows nothing about
+the scene, and the distance of a hand that points at the camera is wrong by up to the hand's length, but it is right to
+about ten per cent from the first step of fusion training on. So a small network only has to learn the error of the crop
+camera, not the translation itself.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ ASPECT = 4.0 / 3.0  # height over width of what the hand stream looks at
 LARGEST_CORRECTION = 3.0  # of the logarithm of the distance; keeps a wild head finite
 
 
-class ApparentPlace(NamedTuple):
-    """Hands where their crop cameras put them."""
+class CropTranslation(NamedTuple):
+    """Translations of hands as their crop cameras give them."""
 
     origin: Tensor  # [N, 3] m, of the hand model, camera's optical frame
     outwards: Tensor  # [N] 1 for right hands, -1 for left ones, which the hand stream sees mirrored
@@ -47,8 +47,8 @@ def crop_squares(boxes: Tensor, rescale: float) -> tuple[Tensor, Tensor]:
     return (boxes[:, :2] + boxes[:, 2:]) / 2.0, side.clamp(min=1.0)
 
 
-def apparent_place(crop_camera: Tensor, hands: HandBoxes, intrinsics: Tensor, config: HandConfig) -> ApparentPlace:
-    """Places of N hands.
+def crop_translation(crop_camera: Tensor, hands: HandBoxes, intrinsics: Tensor, config: HandConfig) -> CropTranslation:
+    """Translations of N hands.
 
     Args:
         crop_camera: [N, 3] of the hand stream, right-looking.
@@ -62,7 +62,7 @@ def apparent_place(crop_camera: Tensor, hands: HandBoxes, intrinsics: Tensor, co
     own = intrinsics[hands.batch_index.long()]  # an empty list of hands may come without a type
     origin = full_image_translation(camera, center, side, own[:, :2], own[:, 2:])
     outwards = torch.where(hands.is_right, 1.0, -1.0).to(origin)
-    return ApparentPlace(origin, outwards, side / mean_focal_length(own[:, :2]) * origin[:, 2])
+    return CropTranslation(origin, outwards, side / mean_focal_length(own[:, :2]) * origin[:, 2])
 
 
 def crop_numbers(crop_camera: Tensor, hands: HandBoxes, image_size: tuple[int, int], config: HandConfig) -> Tensor:

@@ -1,6 +1,6 @@
 """Which names may occur in the pickle of a training checkpoint.
 
-The reader executes nothing whatever a pickle names (``hand3r_ros.inert_pickle``). This list is for the user: a file
+The reader executes nothing whatever a pickle names (``hand3r_ros.safe_pickle``). This list is for the user: a file
 that names ``os.system`` was made to attack whoever loads it in the ordinary way, and should not pass as a checkpoint.
 Settings objects of the known training codes are allowed and ignored. Names of other packages are ignored too, but
 reported: nobody can know everything a training code stores beside its parameters. Of Python itself and numpy the names
@@ -13,8 +13,8 @@ import re
 import sys
 from typing import Final
 
-from hand3r_ros.inert_pickle import Global, PickleProgramError
 from hand3r_ros.plain_names import describes_plain_data
+from hand3r_ros.safe_pickle import Global, PickleProgramError
 
 _EXACT: Final = {
     'torch._tensor': frozenset(('_rebuild_from_type_v2',)),

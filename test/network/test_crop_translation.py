@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hand3r_ros.network.apparent_place import apparent_place, crop_numbers, crop_squares
+from hand3r_ros.network.crop_translation import crop_numbers, crop_squares, crop_translation
 from hand3r_ros.network.hand.config import HandConfig
 from hand3r_ros.network.hand.crop import crop_square
 from hand3r_ros.network.types import HandBoxes
@@ -33,7 +33,7 @@ def test_the_square_is_that_of_the_crop(x: float, y: float, width: float, height
 
 def test_no_correction_leaves_the_hand_where_the_crop_camera_sees_it() -> None:
     crop_camera = torch.tensor([[5.0, 0.02, -0.01]])
-    place = apparent_place(crop_camera, hands([60.0, 40.0, 120.0, 120.0]), CAMERA, HAND)
+    place = crop_translation(crop_camera, hands([60.0, 40.0, 120.0, 120.0]), CAMERA, HAND)
     wrist = place.corrected(torch.zeros(1, 3))[0]
     side = 1.3 * 80.0
     depth = 2.0 * (200.0 * 210.0) ** 0.5 / (side * 5.0)
@@ -45,14 +45,14 @@ def test_no_correction_leaves_the_hand_where_the_crop_camera_sees_it() -> None:
 def test_a_mirrored_hand_is_corrected_the_mirrored_way(x: float, y: float, farther: float) -> None:
     crop_camera, correction = torch.tensor([[5.0, 0.02, -0.01]]), torch.tensor([[x, y, farther]])
     centred = torch.tensor([[200.0, 210.0, 111.5, 80.0]])
-    right = apparent_place(crop_camera, hands([60.0, 40.0, 120.0, 120.0]), centred, HAND).corrected(correction)
-    left = apparent_place(crop_camera, hands([103.0, 40.0, 163.0, 120.0], False), centred, HAND).corrected(correction)
+    right = crop_translation(crop_camera, hands([60.0, 40.0, 120.0, 120.0]), centred, HAND).corrected(correction)
+    left = crop_translation(crop_camera, hands([103.0, 40.0, 163.0, 120.0], False), centred, HAND).corrected(correction)
     torch.testing.assert_close(left * torch.tensor([-1.0, 1.0, 1.0]), right, atol=1e-5, rtol=1e-5)
 
 
 @given(st.floats(0.3, 3.0))
 def test_going_farther_keeps_the_line_of_sight(factor: float) -> None:
-    place = apparent_place(torch.tensor([[5.0, 0.02, -0.01]]), hands([60.0, 40.0, 120.0, 120.0]), CAMERA, HAND)
+    place = crop_translation(torch.tensor([[5.0, 0.02, -0.01]]), hands([60.0, 40.0, 120.0, 120.0]), CAMERA, HAND)
     near = place.corrected(torch.tensor([[0.1, 0.0, 0.0]]))
     far = place.corrected(torch.tensor([[0.1, 0.0, float(np.log(factor))]]))
     torch.testing.assert_close(far, near * factor)
@@ -60,7 +60,7 @@ def test_going_farther_keeps_the_line_of_sight(factor: float) -> None:
 
 def test_a_scale_that_is_no_scale_stays_finite() -> None:
     for s in (0.0, -4.0):
-        place = apparent_place(torch.tensor([[s, 0.0, 0.0]]), hands([60.0, 40.0, 60.0, 40.0]), CAMERA, HAND)
+        place = crop_translation(torch.tensor([[s, 0.0, 0.0]]), hands([60.0, 40.0, 60.0, 40.0]), CAMERA, HAND)
         assert bool(place.corrected(torch.full((1, 3), 50.0)).isfinite().all())
 
 

@@ -1,9 +1,10 @@
-"""Turns of hands between the camera's axes and the line of sight to the hand (ours, not HaMeR's).
+"""Hand orientations relative to the camera frame and to the viewing ray of the hand (ours, not HaMeR's).
 
-A crop shows how a hand is turned against the line of sight to it. How it is turned in the camera's frame also depends
-on where in the image the crop was cut and on the lens, which a crop does not tell: at the edge of a wide image the two
-differ by 30 degrees and more. HaMeR answers in the camera's frame all the same, and its checkpoints need that. A
-stream with ``HandConfig.orientation`` 'line_of_sight' answers what it can see, and the camera says the rest.
+A crop shows the orientation of a hand relative to its viewing ray. The orientation in the camera frame also depends on
+where in the image the crop was cut and on the lens, which a crop does not show: at the edge of a wide image the two
+differ by 30 degrees and more. HaMeR predicts the orientation in the camera frame all the same, and its checkpoints need
+that. A stream with ``HandConfig.orientation`` 'line_of_sight' predicts it relative to the viewing ray; intrinsics and
+box then give it in the camera frame.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from torch import Tensor
 from hand3r_ros.network.rotations import cross_product_matrix
 
 
-def slopes_of_boxes(boxes: Tensor, intrinsics: Tensor, is_right: Tensor) -> Tensor:
-    """Lines of sight x / z and y / z [N, 2] through the centres of boxes, right-looking.
+def ray_slopes_of_boxes(boxes: Tensor, intrinsics: Tensor, is_right: Tensor) -> Tensor:
+    """Viewing rays x / z and y / z [N, 2] through the centres of boxes, right-looking.
 
     Args:
         boxes: [N, 4] x1, y1, x2, y2 in pixels.
@@ -33,8 +34,8 @@ def mirror_slopes(slopes: Tensor, is_right: Tensor) -> Tensor:
     return torch.stack([torch.where(is_right, x, -x), y], dim=-1)
 
 
-def sight_rotations(slopes: Tensor) -> Tensor:
-    """The smallest rotations [N, 3, 3] that take the optical axis to lines of sight [N, 2] = x / z, y / z."""
+def ray_rotations(slopes: Tensor) -> Tensor:
+    """The smallest rotations [N, 3, 3] that take the optical axis to viewing rays [N, 2] = x / z, y / z."""
     direction = torch.cat([slopes, torch.ones_like(slopes[:, :1])], dim=-1)
     x, y, z = torch.nn.functional.normalize(direction, dim=-1).unbind(-1)  # z > 0: never opposite to the axis
     cross = cross_product_matrix(torch.stack([-y, x, torch.zeros_like(x)], dim=-1))
@@ -43,13 +44,13 @@ def sight_rotations(slopes: Tensor) -> Tensor:
 
 
 def in_camera(rotations: Tensor, slopes: Tensor) -> Tensor:
-    """Rotations [N, 16, 3, 3] whose first, the global orientation, is against the line of sight, in camera axes."""
-    return _with_orientation(rotations, sight_rotations(slopes) @ rotations[:, 0])
+    """Rotations [N, 16, 3, 3] in the camera frame; before, the first was relative to the viewing ray."""
+    return _with_orientation(rotations, ray_rotations(slopes) @ rotations[:, 0])
 
 
-def against_line_of_sight(rotations: Tensor, slopes: Tensor) -> Tensor:
+def relative_to_viewing_ray(rotations: Tensor, slopes: Tensor) -> Tensor:
     """The inverse of ``in_camera``."""
-    return _with_orientation(rotations, sight_rotations(slopes).transpose(-1, -2) @ rotations[:, 0])
+    return _with_orientation(rotations, ray_rotations(slopes).transpose(-1, -2) @ rotations[:, 0])
 
 
 def _with_orientation(rotations: Tensor, orientation: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Says what a file is, from its first bytes, when it is not the checkpoint somebody hoped for."""
+"""Type of a file by its first bytes, for messages about files that are no checkpoints."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def require_zip(file: StoredFile) -> None:
     except OSError as error:
         raise CheckpointError(f'{file} cannot be read: {error.strerror}') from error
     if not head.startswith(ZIP_START):
-        raise CheckpointError(f'{file} ({size} bytes) is {kind_of(head, size)}')
+        raise CheckpointError(f'{file} ({size} bytes) is {file_type(head, size)}')
 
 
-def kind_of(head: bytes, size: int) -> str:
+def file_type(head: bytes, size: int) -> str:
     """What a file is, from its first bytes (4096 or all) and its size, when it is no torch checkpoint."""
     if not head:
         return 'empty: the download failed'

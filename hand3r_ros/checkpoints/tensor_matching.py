@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from hand3r_ros.checkpoints.families import UNKNOWN, family_of
+from hand3r_ros.checkpoints.known_networks import UNKNOWN, known_network
 from hand3r_ros.checkpoints.sources import CUT3R, HAMER, Source
 from hand3r_ros.checkpoints.tensors import StoredTensor
 from hand3r_ros.network.config import Hand3RConfig
@@ -46,7 +46,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Fit:
+class TensorMatch:
     """What became of the tensors of one checkpoint."""
 
     chosen: Mapping[str, StoredTensor]
@@ -98,7 +98,7 @@ def hand_layout(config: Hand3RConfig) -> Layout:
     return Layout(HAMER, 'hand.', parameters, shapes, {}, *ignored)
 
 
-def fit(tensors: Mapping[str, StoredTensor], layout: Layout) -> Fit:
+def match_tensors(tensors: Mapping[str, StoredTensor], layout: Layout) -> TensorMatch:
     """Sorts the tensors of a checkpoint."""
     bare = unwrapped_names(tensors)
     tensors = {bare[name]: tensor for name, tensor in tensors.items()}
@@ -108,7 +108,7 @@ def fit(tensors: Mapping[str, StoredTensor], layout: Layout) -> Fit:
         if second in tensors and available.setdefault(first, tensors[second]) != tensors[second]:
             tied.append((second, tensors[second], available[first]))
     ignored = {name for name in tensors if layout.ignores(name)}
-    return Fit(
+    return TensorMatch(
         chosen={
             layout.prefix + ours: available[theirs] for theirs, ours in layout.parameters.items() if theirs in available
         },
@@ -117,7 +117,7 @@ def fit(tensors: Mapping[str, StoredTensor], layout: Layout) -> Fit:
         missing=tuple(sorted(layout.parameters.keys() - available.keys())),
         unexpected=tuple(sorted(tensors.keys() - layout.shapes.keys() - ignored)),
         misshapen=tuple(_misshapen(tensors, layout)),
-        family=family_of(tensors),
+        family=known_network(tensors),
     )
 
 
@@ -130,9 +130,9 @@ def _misshapen(tensors: Mapping[str, StoredTensor], layout: Layout) -> Iterator[
             yield f'{name} {tensor.element_type} instead of float32'
 
 
-def describe(fit_: Fit, tensor_count: int) -> str:
+def describe(match: TensorMatch, tensor_count: int) -> str:
     """What the checkpoint looks like, for a message."""
-    looks = 'looks like no network known here' if fit_.family == UNKNOWN else f'looks like {fit_.family}'
+    looks = 'looks like no network known here' if match.family == UNKNOWN else f'looks like {match.family}'
     return f'a torch checkpoint with {tensor_count} tensors that {looks}'
 
 

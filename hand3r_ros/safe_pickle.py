@@ -1,4 +1,4 @@
-"""Reads pickles from elsewhere without executing anything from them.
+"""Reads pickles from outside without executing anything in them.
 
 A pickle is a program for a small stack machine whose instructions may import any function and call it; the ordinary
 unpickler therefore runs whatever the author of the file wanted. This is another machine for the same programs, in

@@ -1,4 +1,4 @@
-"""What there is to run with: presets and hand models, found or missing, and where the rest comes from."""
+"""Status of weights and hand models: what was found, what is missing, and where to get it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Survey:
+class WeightsStatus:
     """Result of looking."""
 
     places: tuple[str, ...]
@@ -51,7 +51,7 @@ class Survey:
         return tuple(found.name for found in self.presets if found.usable and found.needs in hands)
 
     def lines(self) -> Iterator[str]:
-        """The survey as text."""
+        """The status as text."""
         yield 'looked in:'
         yield from (f'  {place}' for place in self.places)
         for found in (*self.presets, *self.hand_models):
@@ -72,12 +72,12 @@ def _lines(found: Found) -> Iterator[str]:
             yield f'  then     {HOW_TO_CONVERT}'
 
 
-def survey(weights_dir: Path | None = None, mano: Path | None = None) -> Survey:
+def weights_status(weights_dir: Path | None = None, mano: Path | None = None) -> WeightsStatus:
     """Looks for everything; reads headers and the hand model, no weights."""
     presets = tuple(_preset(name, weights_dir) for name in sorted(PRESETS, reverse=True))
     open_hand = Found(OPEN_HAND, None, 'part of the package', True, licence=OPEN_HAND_LICENCE)
     looked = tuple(f'{place.folder.absolute()} ({place.reason})' for place in places(weights_dir))
-    return Survey(looked, presets, (open_hand, _mano(weights_dir, mano)))
+    return WeightsStatus(looked, presets, (open_hand, _mano(weights_dir, mano)))
 
 
 def _preset(name: str, weights_dir: Path | None) -> Found:

@@ -1,9 +1,9 @@
-"""What the scene stream does with a camera it is told, and what it guesses where it is told none (ours, not CUT3R's).
+"""Conditioning of the scene stream on the intrinsics, and their estimate where none are given (ours, not CUT3R's).
 
-An image shows angles. A hand's breadth at half a metre under a normal lens and at a metre under a long one look the
-same, so a network that is not told the focal length has to guess it before it can say metres. Here depths are predicted
-as a reference camera would see them and multiplied by true over reference focal length (the canonical camera of
-Metric3D, arXiv 2307.10984).
+An image shows angles: a hand at half a metre through a normal lens looks like one at a metre through a long lens, so a
+network without the focal length has to estimate it before it can predict metres. Here depths are predicted as a
+reference camera would see them and multiplied by true over reference focal length (the canonical camera of Metric3D,
+arXiv 2307.10984).
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def camera_points(log_depth: Tensor, intrinsics: Tensor, initial_depth: float, i
     return torch.stack((x * depth, y * depth, depth), dim=-1)
 
 
-class KnownCamera(nn.Module):
-    """Tells the decoder the camera; guesses a camera from the mean image token."""
+class IntrinsicsConditioning(nn.Module):
+    """Encodes given intrinsics for the decoder; estimates them from the mean image token."""
 
     def __init__(self, config: SceneConfig) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class KnownCamera(nn.Module):
         return torch.cat([focal, centre], dim=-1)
 
     def encode(self, intrinsics: Tensor | None, image_size: tuple[int, int], batch: int) -> Tensor:
-        """[B, 1, D] to be added to the decoder's tokens; None: the camera is not known."""
+        """[B, 1, D] to be added to the decoder's tokens; None: the intrinsics are unknown."""
         weight = self.encoding.weight
         if intrinsics is None:
             features = weight.new_zeros(batch, CAMERA_FEATURES)

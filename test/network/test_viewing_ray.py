@@ -15,12 +15,12 @@ from torch import Tensor
 
 from hand3r_ros.hand_model.mirror import mirror_rotations
 from hand3r_ros.network.hand.camera import project_to_image
-from hand3r_ros.network.hand.line_of_sight import (
-    against_line_of_sight,
+from hand3r_ros.network.hand.viewing_ray import (
     in_camera,
     mirror_slopes,
-    sight_rotations,
-    slopes_of_boxes,
+    ray_rotations,
+    ray_slopes_of_boxes,
+    relative_to_viewing_ray,
 )
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
@@ -37,7 +37,7 @@ def rotations(count: int, seed: int = 0) -> Tensor:
 @settings(max_examples=60, deadline=None)
 @given(x=SLOPES, y=SLOPES)
 def test_it_is_the_smallest_rotation_from_the_optical_axis_to_the_line_of_sight(x: float, y: float) -> None:
-    found = sight_rotations(torch.tensor([[x, y]], dtype=torch.float64))[0]
+    found = ray_rotations(torch.tensor([[x, y]], dtype=torch.float64))[0]
     direction = np.array([x, y, 1.0]) / np.linalg.norm([x, y, 1.0])
     np.testing.assert_allclose(found @ found.T, np.eye(3), atol=1e-12)
     np.testing.assert_allclose(found[:, 2], direction, atol=1e-12)
@@ -49,7 +49,7 @@ def test_it_is_the_smallest_rotation_from_the_optical_axis_to_the_line_of_sight(
 @given(x=SLOPES, y=SLOPES, seed=st.integers(0, 100))
 def test_both_ways_undo_each_other_and_leave_the_fingers_alone(x: float, y: float, seed: int) -> None:
     hands, slopes = rotations(2, seed), torch.tensor([[x, y], [-y, x]], dtype=torch.float64)
-    shown = against_line_of_sight(hands, slopes)
+    shown = relative_to_viewing_ray(hands, slopes)
     torch.testing.assert_close(in_camera(shown, slopes), hands)
     torch.testing.assert_close(shown[:, 1:], hands[:, 1:])
 
@@ -72,7 +72,7 @@ def test_a_small_far_thing_looks_the_same_wherever_it_lies_against_the_line_of_s
     """Up to the stretch of the image towards its edges, which is the slant's cosine and nothing else."""
     points = 1e-4 * torch.from_numpy(np.random.default_rng(seed).normal(size=(1, 40, 3)))
     slopes, focal = torch.tensor([[x, y]], dtype=torch.float64), torch.full((1, 2), 500.0, dtype=torch.float64)
-    turn = sight_rotations(slopes)
+    turn = ray_rotations(slopes)
     distance = torch.cat([slopes, torch.ones(1, 1, dtype=torch.float64)], -1)
     seen = project_to_image(points @ turn.transpose(-1, -2) + distance[:, None], focal, torch.zeros_like(focal))
     seen = seen - seen.mean(1, keepdim=True)
@@ -89,7 +89,7 @@ def test_a_small_far_thing_looks_the_same_wherever_it_lies_against_the_line_of_s
 def test_lines_of_sight_go_through_the_middle_of_boxes() -> None:
     boxes = torch.tensor([[100.0, 40.0, 140.0, 60.0]]).expand(2, 4)
     intrinsics = torch.tensor([[200.0, 100.0, 80.0, 60.0]]).expand(2, 4)
-    found = slopes_of_boxes(boxes, intrinsics, torch.tensor([True, False]))
+    found = ray_slopes_of_boxes(boxes, intrinsics, torch.tensor([True, False]))
     torch.testing.assert_close(found, torch.tensor([[0.2, -0.1], [-0.2, -0.1]]))
 
 
@@ -123,7 +123,7 @@ PLACES = [[21.5, 13.5, 41.5, 33.5], [41.5, 13.5, 61.5, 33.5], [1.5, 13.5, 21.5, 
 def test_the_same_crop_elsewhere_in_the_image_is_a_hand_turned_by_the_line_of_sight() -> None:
     middle, at_the_right, left_hand_at_the_left = answer('line_of_sight', PLACES, [True, True, False]).rotations
     slope = torch.tensor([[0.4, 0.0]])
-    torch.testing.assert_close(at_the_right[0], (sight_rotations(slope) @ middle[0])[0], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(at_the_right[0], (ray_rotations(slope) @ middle[0])[0], atol=1e-5, rtol=1e-4)
     # Mirrored, a left hand at the left is a right hand at the right.
     torch.testing.assert_close(left_hand_at_the_left, at_the_right, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(at_the_right[1:], middle[1:], atol=1e-5, rtol=1e-4)
