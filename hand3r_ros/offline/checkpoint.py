@@ -21,7 +21,6 @@ class RunMemory:
     markers_at: float = 0.0
     map_due_ns: int = 0
     session_id: int = 1
-    asked: list[int] = field(default_factory=list)  # see ``AskedDetector``
 
     @classmethod
     def from_json(cls, values: dict[str, object]) -> RunMemory:

@@ -9,7 +9,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hand3r_ros.hand_model.data import HandModelData
-from hand3r_ros.offline.asked_detector import AskedDetector
 from hand3r_ros.offline.errors import RunError
 from hand3r_ros.offline.frame_step import FrameStepper, Step
 from hand3r_ros.offline.inputs import InputImage
@@ -17,7 +16,7 @@ from hand3r_ros.offline.live_view import LiveView
 from hand3r_ros.offline.output_checks import check_outputs
 from hand3r_ros.offline.parts import disk_errors
 from hand3r_ros.offline.picture import RunPicture
-from hand3r_ros.offline.preparing import Prepared, build, identity, prepare
+from hand3r_ros.offline.preparing import Prepared, identity, prepare
 from hand3r_ros.offline.report import summary
 from hand3r_ros.offline.run import OfflineRun
 from hand3r_ros.offline.settings import RunSettings
@@ -25,7 +24,7 @@ from hand3r_ros.offline.stopping import stop_on_signals
 from hand3r_ros.offline.tally import Tally
 from hand3r_ros.offline.work_folder import WorkFolder
 from hand3r_ros.online.detection.base import DetectorUnavailableError
-from hand3r_ros.online.factory import load_hand_model
+from hand3r_ros.online.factory import build_reconstructor, load_hand_model
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 
 
@@ -38,21 +37,21 @@ def run_offline(settings: RunSettings) -> int:
     with disk_errors(work.path):
         progress = work.open(identity(settings, prepared), settings.overwrite)
     try:
-        reconstructor, detector = _build(prepared)
+        reconstructor = _build(prepared)
         if prepared.parameters.state_file and progress is None:
             reconstructor.load_state(Path(prepared.parameters.state_file).expanduser())
         stepper = FrameStepper(
             reconstructor, prepared.companions, prepared.parameters, settings.node_name, settings.map_seconds
         )
-        run = OfflineRun(settings, stepper, detector, work, progress)
+        run = OfflineRun(settings, stepper, work, progress)
         return _run(settings, prepared, run, reconstructor)
     finally:
         work.close()
 
 
-def _build(prepared: Prepared) -> tuple[OnlineReconstructor, AskedDetector | None]:
+def _build(prepared: Prepared) -> OnlineReconstructor:
     try:
-        return build(prepared.config)
+        return build_reconstructor(prepared.config)
     except DetectorUnavailableError as error:
         raise RunError(f'{error}; hand3r run offers --detector none, and topic for recordings with boxes') from error
 

@@ -103,15 +103,6 @@ class FrameStepper:
         found = list(self._messages(image, published, new_session, decoded - began, tally))
         return Step(frame.image, frame, result, found, new_session)
 
-    def camera_frame(self, image: InputImage) -> CameraFrame | None:
-        """The frame as a detector sees it, for an image that was processed before; None if it was skipped."""
-        try:
-            pixels = image.decode(self._decoder)
-        except UnusableImageError:
-            return None
-        correction = self._corrections.of(self._calibration(image, pixels), pixels.shape[1])
-        return CameraFrame(correction.image(pixels), image.stamp_ns or image.log_ns)
-
     def topology(self, stamp_ns: int) -> tuple[str, Any]:
         """The message that comes first."""
         return self.topic_name(topics.HAND_TOPOLOGY), self.builder.topology(messages.time_from_nanoseconds(stamp_ns))

@@ -12,18 +12,12 @@ from hand3r_ros import __version__
 from hand3r_ros.checkpoints.locations import find_weights_folder
 from hand3r_ros.node.configuration import reconstructor_config
 from hand3r_ros.node.parameters import NodeParameters
-from hand3r_ros.offline.asked_detector import AskedDetector
 from hand3r_ros.offline.camera_file import read_camera_file
 from hand3r_ros.offline.errors import RunError
 from hand3r_ros.offline.inputs import Calibrations, Companions, Input
 from hand3r_ros.offline.opening import open_input
 from hand3r_ros.offline.settings import RunSettings, as_json, node_parameters
 from hand3r_ros.online.config import ReconstructorConfig
-from hand3r_ros.online.detection.given import GivenDetector
-from hand3r_ros.online.detection.propagated import PropagatingDetector
-from hand3r_ros.online.detection.registry import make_detector
-from hand3r_ros.online.factory import build_reconstructor, require_weights
-from hand3r_ros.online.reconstructor import OnlineReconstructor
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +44,6 @@ def prepare(settings: RunSettings) -> Prepared:
     if parameters.pose_source == 'tf' and companions.transforms is None:
         raise RunError("pose_source 'tf' needs a recording with /tf; use auto, network or geometric")
     return Prepared(source, companions, parameters, reconstructor_config(parameters))
-
-
-def build(config: ReconstructorConfig) -> tuple[OnlineReconstructor, AskedDetector | None]:
-    """The reconstruction, and its detector where that remembers what it saw."""
-    require_weights(config)
-    detector = make_detector(config)
-    asked = None
-    if isinstance(detector, PropagatingDetector) and not isinstance(detector.detector, GivenDetector):
-        asked = detector.detector = AskedDetector(detector.detector)
-    return build_reconstructor(config, detector), asked
 
 
 def identity(settings: RunSettings, prepared: Prepared) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any
 from tf2_msgs.msg import TFMessage
 
 from hand3r_ros.node.topics import OUTPUT_TOPICS
-from hand3r_ros.offline.asked_detector import AskedDetector
 from hand3r_ros.offline.checkpoint import RunMemory
 from hand3r_ros.offline.errors import RunError
 from hand3r_ros.offline.frame_step import TF_TOPIC, FrameStepper, Step
@@ -37,7 +36,6 @@ class OfflineRun:
         self,
         settings: RunSettings,
         stepper: FrameStepper,
-        detector: AskedDetector | None,
         work: WorkFolder,
         progress: dict[str, Any] | None,
     ) -> None:
@@ -46,12 +44,11 @@ class OfflineRun:
         Args:
             settings: of the run.
             stepper: freshly built.
-            detector: the detector that has to be shown earlier images again; None when it remembers nothing.
             work: opened.
             progress: what ``work.open`` gave.
 
         """
-        self._settings, self._stepper, self._detector, self._work = settings, stepper, detector, work
+        self._settings, self._stepper, self._work = settings, stepper, work
         self._part: PartWriter | None = None
         self._part_path = work.path
         self._topology_written = bool(work.parts)
@@ -96,18 +93,14 @@ class OfflineRun:
         except (KeyError, TypeError, StateFileError) as error:
             raise RunError(f'{self._work.path} cannot be continued: {error}; begin anew with --overwrite') from error
         self._stepper.restore(memory)
-        if self._detector is not None:
-            self._detector.asked = list(memory.asked)
         return memory
 
     def _process(self, images: Iterator[InputImage], listener: Listener, stop_asked: Callable[[], bool]) -> bool:
-        to_show = set() if self._detector is None else set(self._detector.asked)
         checkpoint_at = time.monotonic() + self._settings.checkpoint_seconds
         for number, image in enumerate(images):
             if stop_asked():
                 return False
             if number < self.continued_at:
-                self._show_again(image, number in to_show)
                 continue
             began = time.monotonic()
             step = self._write_step(number, image)
@@ -119,14 +112,7 @@ class OfflineRun:
                 checkpoint_at = time.monotonic() + self._settings.checkpoint_seconds
         return True
 
-    def _show_again(self, image: InputImage, was_asked: bool) -> None:
-        frame = self._stepper.camera_frame(image) if was_asked else None
-        if frame is not None and self._detector is not None:
-            self._detector.show_again(frame)
-
     def _write_step(self, number: int, image: InputImage) -> Step | None:
-        if self._detector is not None:
-            self._detector.current_image = number
         step = self._stepper.process(image, self.tally)
         if step is None:
             return None
@@ -168,7 +154,6 @@ class OfflineRun:
         snapshot = self._work.new_snapshot(self.tally.next_image)
         self._stepper.reconstructor.save_state(snapshot)
         self._stepper.remember(self._memory)
-        self._memory.asked = [] if self._detector is None else self._detector.asked
         self._work.commit(self._part_path, snapshot, asdict(self._memory))
 
     @staticmethod

@@ -193,7 +193,7 @@ class OnlineReconstructor:
         """Writes the session to a file (``.safetensors``), so that another process can go on from here; gives it.
 
         Kept is all that the next frame depends on: recurrent state, world frame, pose memory (of a geometric pose its
-        tracks and last image), hands, map. A detector that follows hands by itself (MediaPipe) starts anew.
+        tracks and last image), hands, map.
 
         Raises:
             OSError: the file cannot be written.

@@ -20,7 +20,7 @@ from hand3r_ros.online.tracking import TrackerMemory
 
 @dataclass(frozen=True)
 class SessionMemory:
-    """The session and what its parts know; a detector's own memory (MediaPipe's) is not among it."""
+    """The session and what its parts know."""
 
     session: Session
     pose: PoseMemory

@@ -31,11 +31,8 @@ class KilledError(BaseException):
     """Nothing in the run catches it, as nothing catches SIGKILL."""
 
 
-class CountingDetector:
-    """Remembers, as MediaPipe does: its box depends on how many images it has seen since it was reset."""
-
-    def __init__(self) -> None:
-        self.seen = 0
+class MovingDetector:
+    """Finds a hand that moves with time."""
 
     def can_answer(self, frame):
         return True
@@ -44,12 +41,11 @@ class CountingDetector:
         return False
 
     def detect(self, frame, previous, head=None):
-        self.seen += 1
-        corner = 20.0 + 3.0 * self.seen
+        corner = 20.0 + 30.0 * (frame.stamp_ns % 10**9) * 1e-9
         return (HandDetection(_box(corner), HandSide.RIGHT, 0.9),)
 
     def reset(self):
-        self.seen = 0
+        pass
 
 
 def _box(corner):
@@ -91,7 +87,7 @@ def kill_before(monkeypatch, image: int):
 def test_a_killed_run_gives_the_same_result_as_an_uninterrupted_one(
     settings, images, tmp_path, monkeypatch, pose_source, capsys
 ):
-    monkeypatch.setitem(registry.DETECTORS, 'mediapipe', lambda config: CountingDetector())
+    monkeypatch.setitem(registry.DETECTORS, 'mediapipe', lambda config: MovingDetector())
     whole = settings(
         images, out=tmp_path / 'whole.mcap', detector='mediapipe', pose_source=pose_source, smoothing__enabled=True
     )
