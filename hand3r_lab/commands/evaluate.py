@@ -1,4 +1,4 @@
-"""``hand3r-lab evaluate``: accuracy on rendered sequences that training never saw, or on a public data set."""
+"""``hand3r-lab evaluate``: accuracy on rendered sequences never seen in training, a public data set, or photos."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def add_parser(verbs: Verbs) -> None:
     _add_ablations(parser)
     _add_outputs(parser)
     _add_data(parser)
+    _add_photos(parser)
     parser.set_defaults(run=run)
 
 
@@ -66,7 +67,14 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         '--plots', type=path_argument, metavar='FOLDER', help='draw errors by occlusion, time, distance (PNG)'
     )
     group.add_argument('--tables', action='store_true', help="print the paper's tables with our row beside them")
-    group.add_argument('--card', type=path_argument, help='put the tables into this model card, between its marks')
+    group.add_argument(
+        '--card',
+        type=path_argument,
+        nargs='+',
+        default=(),
+        metavar='FILE',
+        help='put the tables into these documents (model card), between their marks',
+    )
     group.add_argument(
         '--numbers',
         type=path_argument,
@@ -82,9 +90,36 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--mano', type=path_argument, help='MANO_RIGHT.pkl or its folder; default: beside the weights')
 
 
+def _add_photos(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('real photos')
+    group.add_argument(
+        '--photos',
+        type=path_argument,
+        metavar='FOLDER',
+        help='labelled hands found and stretched fingers counted right instead, on the photos of labels.csv '
+        '(columns file, fingers, x1, y1, x2, y2); --out and --card take the numbers',
+    )
+    group.add_argument(
+        '--without-hands',
+        type=path_argument,
+        nargs='+',
+        default=(),
+        metavar='PATH',
+        help='images that show no hand, or folders of them, with --photos: whatever is found there is wrong',
+    )
+    group.add_argument(
+        '--empty-rooms', type=int, default=0, metavar='N', help='the same in N rendered rooms (default: 0)'
+    )
+    group.add_argument(
+        '--sheet', type=path_argument, metavar='PNG', help='draw the published hands on all photos, wrong ones marked'
+    )
+
+
 def run(options: argparse.Namespace) -> None:
     """Prints the table."""
-    if options.placement:
+    if options.photos is not None:
+        print(_on_photos(options))
+    elif options.placement:
         from hand3r_lab.evaluation.placement import evaluate_placement
 
         print(evaluate_placement(options.sequences, options.frames, options.out))
@@ -99,7 +134,7 @@ def run(options: argparse.Namespace) -> None:
 def _accuracy(options: argparse.Namespace) -> str:
     from hand3r_lab.evaluation.outputs import Outputs
 
-    outputs = Outputs(options.out, options.csv, options.plots, options.tables, options.card)
+    outputs = Outputs(options.out, options.csv, options.plots, options.tables, tuple(options.card))
     if options.data is not None:
         return _on_data_set(options, outputs)
     from hand3r_lab.evaluation.jobs import Plan, usable_cores
@@ -120,6 +155,25 @@ def _accuracy(options: argparse.Namespace) -> str:
     )
     processes = usable_cores() if options.processes is None else options.processes
     return evaluate_rendered(plan, processes, outputs)
+
+
+def _on_photos(options: argparse.Namespace) -> str:
+    from hand3r_lab.evaluation.outputs import PHOTOS_BEGIN, Outputs, check_outputs, write_cards
+    from hand3r_lab.evaluation.photo_sheet import draw_sheet
+    from hand3r_lab.evaluation.photos import evaluate_photos, format_photos
+    from hand3r_ros.visualization.picture import save_picture
+
+    check_outputs(Outputs(options.out, cards=tuple(options.card)), PHOTOS_BEGIN)
+    record, seen = evaluate_photos(
+        options.photos, options.without_hands, options.empty_rooms, options.preset, options.weights_dir
+    )
+    text = format_photos(record)
+    if options.out is not None:
+        record.save(options.out)
+    write_cards(options.card, text, PHOTOS_BEGIN)
+    if options.sheet is not None:
+        save_picture(options.sheet, draw_sheet(seen))
+    return text
 
 
 def _on_data_set(options: argparse.Namespace, outputs: Outputs) -> str:

@@ -59,7 +59,9 @@ class Collector:
         record = self.run.at(stamp)
         record.arrival_seconds = (now_ns - stamp) * 1e-9
         record.hands = tuple(
-            seen_hand(hand, in_world=message.header.frame_id != self._camera_frame) for hand in message.hands
+            seen_hand(hand, in_world=message.header.frame_id != self._camera_frame)
+            for hand in message.hands
+            if hand.articulation_source != hand.ARTICULATION_PREDICTED
         )
         self._consider_for_picture(stamp, record.hands)
 

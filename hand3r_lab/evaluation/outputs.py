@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from hand3r_lab.evaluation.report import COLUMNS, OPTIONAL_COLUMNS
 from hand3r_lab.evaluation.samples import Samples
 
 CARD_BEGIN, CARD_END = '<!-- measured by hand3r-lab evaluate --card -->', '<!-- end of measured -->'
+PHOTOS_BEGIN = '<!-- measured by hand3r-lab evaluate --photos --card -->'
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class Outputs:
     plots: Path | None = None
     """Folder; made when it does not exist."""
     tables: bool = False
-    card: Path | None = None
-    """Model card, whose block of measured numbers is replaced."""
+    cards: tuple[Path, ...] = ()
+    """Documents, such as the model card, whose block of measured numbers is replaced."""
 
 
-def check_outputs(outputs: Outputs) -> None:
+def check_outputs(outputs: Outputs, mark: str = CARD_BEGIN) -> None:
     """Finds out before hours of measuring, not after, that a result cannot be written; makes the folder of plots.
+
+    ``mark`` is where the numbers of a card begin.
 
     Raises:
         OSError: a file or folder cannot be made.
@@ -45,8 +48,8 @@ def check_outputs(outputs: Outputs) -> None:
             raise IsADirectoryError(f'{option} {path} is a folder; give the name of a file')
         if path is not None and not path.absolute().parent.is_dir():
             raise FileNotFoundError(f'{option} {path}: the folder {path.absolute().parent} does not exist')
-    if outputs.card is not None:
-        with_measured(outputs.card.read_text(), '', str(outputs.card))
+    for card in outputs.cards:
+        with_measured(card.read_text(), '', str(card), mark)
     if outputs.plots is not None:
         if importlib.util.find_spec('matplotlib') is None:
             raise RuntimeError('--plots needs matplotlib, which is not installed: pip install matplotlib')
@@ -64,8 +67,7 @@ def write_outputs(text: str, record: Record, samples: Mapping[str, Samples], out
         record.save(outputs.out)
     if outputs.csv is not None:
         write_csv(outputs.csv, record.rows)
-    if outputs.card is not None:
-        outputs.card.write_text(with_measured(outputs.card.read_text(), text, str(outputs.card)))
+    write_cards(outputs.cards, text)
     if outputs.plots is not None:
         from hand3r_lab.evaluation.plots import write_plots  # matplotlib takes a second to load
 
@@ -74,23 +76,29 @@ def write_outputs(text: str, record: Record, samples: Mapping[str, Samples], out
     return text + '\n\n' + format_tables(record.rows, record.data) if outputs.tables else text
 
 
-def with_measured(card: str, text: str, name: str = 'the card') -> str:
-    """A model card with ``text`` between the two marks.
+def write_cards(cards: Iterable[Path], text: str, mark: str = CARD_BEGIN) -> None:
+    """Puts ``text`` into every card, see ``with_measured``; raises OSError or ValueError."""
+    for card in cards:
+        card.write_text(with_measured(card.read_text(), text, str(card), mark))
+
+
+def with_measured(card: str, text: str, name: str = 'the card', mark: str = CARD_BEGIN) -> str:
+    """A model card with ``text`` between ``mark`` and the end mark.
 
     Raises:
         ValueError: the marks are not there; ``name`` says where.
 
     """
-    before, begin, rest = card.partition(CARD_BEGIN)
+    before, begin, rest = card.partition(mark)
     _, end, after = rest.partition(CARD_END)
     if not begin or not end:
-        raise ValueError(f'--card {name}: no place for the numbers, which is between {CARD_BEGIN} and {CARD_END}')
+        raise ValueError(f'--card {name}: no place for the numbers, which is between {mark} and {CARD_END}')
     return f'{before}{begin}\n{text}\n{end}{after}'
 
 
-def measured_in(card: str) -> str:
+def measured_in(card: str, mark: str = CARD_BEGIN) -> str:
     """What stands between the marks of a card."""
-    return card.partition(CARD_BEGIN)[2].partition(CARD_END)[0].strip('\n')
+    return card.partition(mark)[2].partition(CARD_END)[0].strip('\n')
 
 
 def write_csv(path: Path, numbers: Mapping[str, Numbers]) -> None:

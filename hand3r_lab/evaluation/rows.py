@@ -19,7 +19,7 @@ from hand3r_lab.evaluation.sharing import SharedSteps, share_encoders
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.hand.mano_head import ManoHead
 from hand3r_ros.network.hand3r import Hand3R
-from hand3r_ros.online.config import MapConfig, ReconstructorConfig
+from hand3r_ros.online.config import MapConfig, ReconstructorConfig, TrackingConfig
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 
@@ -42,7 +42,13 @@ def make_pipelines(
         network: Hand3R, pose_source: str, smallest_visible: float = SMALLEST_VISIBLE, keeps_depth: bool = False
     ) -> Pipeline:
         # No number looks at the map, and all of them have to run at once.
-        config = ReconstructorConfig(preset=preset, pose_source=pose_source, map=MapConfig(enabled=False))
+        # No number looks at hands that nobody has seen either.
+        config = ReconstructorConfig(
+            preset=preset,
+            pose_source=pose_source,
+            map=MapConfig(enabled=False),
+            tracking=TrackingConfig(max_prediction=0.0),
+        )
         reconstructor = OnlineReconstructor(network, layer, make_detector(config), config)
         shape = network.config
         return Pipeline(reconstructor, shape.image_long_side, shape.scene.patch_size, smallest_visible, keeps_depth)

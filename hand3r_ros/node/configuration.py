@@ -12,6 +12,7 @@ from hand3r_ros.online.config import (
     PlacementConfig,
     ReconstructorConfig,
     SmoothingConfig,
+    TrackingConfig,
 )
 
 _DETECTORS = {'auto': 'auto', 'topic': 'given', 'network': 'network', 'mediapipe': 'mediapipe', 'none': 'given'}
@@ -44,6 +45,7 @@ def reconstructor_config(parameters: NodeParameters) -> ReconstructorConfig:
             threshold=parameters.detections.min_score,
             interval=parameters.detections.interval,
         ),
+        tracking=TrackingConfig(max_prediction=parameters.hands.max_prediction),
         placement=PlacementConfig(translation=parameters.translation),
         map=MapConfig(
             enabled=parameters.map.enabled,

@@ -96,7 +96,7 @@ def frame_report(result: FrameResult, header: Header, decode_seconds: float) -> 
         state=int(result.state),
         session_id=result.session_id,
         frame_index=result.frame_index,
-        hands=len(result.hands),
+        hands=len(result.seen_hands),
         decode_seconds=decode_seconds,
         detect_seconds=seconds.detect,
         inference_seconds=seconds.prepare + seconds.network + seconds.pose + seconds.hands + seconds.mapping,

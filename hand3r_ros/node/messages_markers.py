@@ -33,7 +33,9 @@ def hand_markers(
     """Mesh and skeleton of one hand; vertices (778, 3) and keypoints (21, 3) in ``header.frame_id``."""
     side = HandSide(hand.side).name.lower()
     color = SIDE_COLORS[HandSide(hand.side)]
-    mesh = _marker(header, f'{side}_mesh', hand.track_id, Marker.TRIANGLE_LIST, color, alpha=0.85)
+    mesh = _marker(
+        header, f'{side}_mesh', hand.track_id, Marker.TRIANGLE_LIST, color, alpha=0.85 if hand.is_seen else 0.35
+    )
     mesh.scale = Vector3(x=1.0, y=1.0, z=1.0)
     mesh.points = _shared_points(vertices, faces.reshape(-1))
     skeleton = _marker(header, f'{side}_skeleton', hand.track_id, Marker.LINE_LIST, (1.0, 1.0, 1.0))

@@ -56,6 +56,13 @@ class HandParameters:
 
     frame: str = parameter('world', 'Frame of ~/hands: world_frame or the camera', SETUP, choices=('world', 'camera'))
     vertices: bool = parameter(True, 'Fill HandMesh.vertices; off saves bandwidth, keypoints stay')
+    max_prediction: float = parameter(
+        0.2,
+        'Seconds for which a hand that is missed is predicted, with a falling score and articulation_source '
+        'ARTICULATION_PREDICTED; 0: never',
+        minimum=0.0,
+        maximum=5.0,
+    )
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class ResultMessages:
         except LookupError as error:
             missing = f'pose of base_frame is not published: {error}'
         if parameters.tf_hands:
-            found += frames.hand_transforms(messages.header(header.stamp, parameters.world_frame), result.hands)
+            found += frames.hand_transforms(messages.header(header.stamp, parameters.world_frame), result.seen_hands)
         return OutgoingTransforms(found, missing, None if joint is None else joint.problem)
 
     def of_frame(
@@ -146,7 +146,9 @@ class ResultMessages:
         )
         stamp = now.stamp if parameters.teleop.stamp == 'now' else header.stamp
         wrist_header = messages.header(stamp, hands_header.frame_id)
-        for side, hand in frames.best_of_each_side(hands).items():
+        # A pose cannot say that it is predicted.
+        seen = tuple(hand for hand in hands if hand.is_seen)
+        for side, hand in frames.best_of_each_side(seen).items():
             T_frame_wrist = hand.T_world_wrist if in_world else hand.T_camera_wrist
             yield topics.WRIST_POSES[side], messages.pose_stamped(wrist_header, T_frame_wrist)
 

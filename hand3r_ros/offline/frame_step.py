@@ -231,8 +231,8 @@ class FrameStepper:
         if self.publishes_map and self._map_is_due(image.log_ns):
             yield self.map_message(image.stamp_ns)
         tally.processed += 1
-        tally.hands += len(result.hands)
-        tally.frames_with_hands += bool(result.hands)
+        tally.hands += len(result.seen_hands)
+        tally.frames_with_hands += bool(result.seen_hands)
         yield (
             self.topic_name(topics.STATUS),
             messages.status(messages.frame_report(result, header, decode_seconds), tally.counters()),

@@ -55,6 +55,8 @@ class TrackingConfig:
     """Metres added to what ``max_speed`` allows: the error of a metric hand position, mostly along the view."""
     max_box_distance: float = 2.5
     """Box diagonals; used as the limit in the image, where depth plays no part."""
+    max_prediction: float = 0.2
+    """Seconds for which a tracked hand that is not found is predicted, and marked as that; 0: never."""
     side_memory: float = 6.0
     """Labels (each counts as much as its score) that are remembered at most in favour of a hand's side."""
     side_change: float = 2.0
@@ -66,6 +68,7 @@ class TrackingConfig:
         _require_range('tracking.max_speed', self.max_speed, 0.01, 100.0)
         _require_range('tracking.position_tolerance', self.position_tolerance, 0.0, 10.0)
         _require_range('tracking.max_box_distance', self.max_box_distance, 0.1, 100.0)
+        _require_range('tracking.max_prediction', self.max_prediction, 0.0, 60.0)
         _require_range('tracking.side_memory', self.side_memory, 0.0, 1000.0)
         _require_range('tracking.side_change', self.side_change, 0.0, 1000.0)
 

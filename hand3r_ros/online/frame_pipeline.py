@@ -22,6 +22,7 @@ from hand3r_ros.online.config import MapConfig, ReconstructorConfig
 from hand3r_ros.online.detection.boxes import select_hands
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.hand_mask import box_mask, forearm_mask, hand_mask
+from hand3r_ros.online.hand_prediction import View, predicted_hands, with_velocities
 from hand3r_ros.online.inference import EncodedImage, NetworkOutput, NetworkRunner
 from hand3r_ros.online.intrinsics import CameraResolver, FrameCameras
 from hand3r_ros.online.landmark_fitting import UNEXPLAINED, LandmarkFitting, SeenLandmarks
@@ -41,7 +42,7 @@ from hand3r_ros.online.results import (
 from hand3r_ros.online.session import Session
 from hand3r_ros.online.session_parts import SessionParts
 from hand3r_ros.online.stage_clock import StageClock
-from hand3r_ros.online.tracking import HandObservation, SettledSide
+from hand3r_ros.online.tracking import HandObservation, HandTracker, SettledSide
 
 _REHEARSAL_NS = 33_000_000
 """From the last image to one that only shows whether a session can go on."""
@@ -93,9 +94,9 @@ class FramePipeline:
             wants_head = self._has_head and parts.detector.wants_head(frame, session.previous_hands)
             head = self._runner.find_hands(encoded) if wants_head else None
             found = parts.detector.detect(frame, session.previous_hands, head)
-            seen = select_hands(found, width, height, config.max_hands, config.detection)
-            sides = parts.tracker.settle_sides(seen, frame.stamp_ns)
-            detections = tuple(replace(hand, side=settled.side) for hand, settled in zip(seen, sides, strict=True))
+            chosen = select_hands(found, width, height, config.max_hands, config.detection)
+            sides = parts.tracker.settle_sides(chosen, frame.stamp_ns)
+            detections = tuple(replace(hand, side=settled.side) for hand, settled in zip(chosen, sides, strict=True))
         with clock.stage('prepare'):
             prepared = self._prepare(frame, encoded, detections)
         with clock.stage('network'):
@@ -116,7 +117,9 @@ class FramePipeline:
             scale_found = depth.measured is not None and session.depth_scale is None and session.frame_index > 0
             pose = parts.pose_source.update(replace(observation, measured=depth.measured, scale_found=scale_found))
         with clock.stage('hands'):
-            hands = _hand_results(prepared, sides, placed, fits, pose.T_world_camera, cameras.source, parts, config)
+            seen = _hand_results(prepared, sides, placed, fits, pose.T_world_camera, cameras.source, parts, config)
+            view = View(pose.T_world_camera, cameras.source)
+            hands = _with_predicted(seen, session, frame.stamp_ns, view, parts.tracker, config)
             mask = hand_mask([hand.vertices_camera for hand in hands], self._faces, cameras.network)
         with clock.stage('mapping'):
             if scale_found:
@@ -255,7 +258,7 @@ class FramePipeline:
             SeenLandmarks(found.landmarks, settled.side, settled.track_id)
             for found, settled in zip(detections, sides, strict=True)
         ]
-        seconds = 0.0 if session.last_stamp_ns is None else (frame.stamp_ns - session.last_stamp_ns) * 1e-9
+        seconds = _seconds_since(session, frame.stamp_ns)
         fitted = self._fitting.fit(seen, cameras.source, session.previous_hands, seconds)
         judged = tuple(
             replace(found, score=found.score * UNEXPLAINED) if hand is None and found.landmarks is not None else found
@@ -367,6 +370,27 @@ def _hand_results(
             hand = hand.moved_to(invert_transform(T_world_camera) @ T_world_wrist)
         results.append(hand_result(detection, hand, track_id, T_world_camera, camera, fit))
     return tuple(results)
+
+
+def _with_predicted(
+    seen: tuple[HandResult, ...],
+    session: Session,
+    stamp_ns: int,
+    view: View,
+    tracker: HandTracker,
+    config: ReconstructorConfig,
+) -> tuple[HandResult, ...]:
+    """The hands of an image, then those that were not found in it but just before, where there is room for them."""
+    seconds = _seconds_since(session, stamp_ns)
+    seen = with_velocities(seen, session.previous_hands, seconds)
+    longest = config.tracking.max_prediction
+    missed = predicted_hands(session.previous_hands, seen, tracker.track_ids, seconds, longest, view, config.detection)
+    return seen + missed[: max(0, config.max_hands - len(seen))]
+
+
+def _seconds_since(session: Session, stamp_ns: int) -> float:
+    """Between the image before and this one; 0 for the first one."""
+    return 0.0 if session.last_stamp_ns is None else (stamp_ns - session.last_stamp_ns) * 1e-9
 
 
 def _add_to_map(

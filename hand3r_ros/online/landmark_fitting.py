@@ -64,7 +64,7 @@ class LandmarkFitting:
             seconds: since then.
 
         """
-        earlier = {(hand.track_id, hand.side): hand.fit for hand in previous}
+        earlier = {(hand.track_id, hand.side): hand for hand in previous}
         fits = [
             None
             if hand.landmarks is None
@@ -76,14 +76,17 @@ class LandmarkFitting:
         return [None if fit is None else FittedHand(fit, next(placed)) for fit in fits]
 
     def _fit(
-        self, landmarks: HandLandmarks, side: HandSide, camera: Intrinsics, earlier: HandFit | None, seconds: float
+        self, landmarks: HandLandmarks, side: HandSide, camera: Intrinsics, earlier: HandResult | None, seconds: float
     ) -> HandFit | None:
         rays = (landmarks.pixels - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
         metric = np.asarray(landmarks.points_metric, np.float64)
         if side == HandSide.LEFT:
             rays, metric = rays * (-1.0, 1.0), mirror_points(metric)
         observed = KeypointObservation(rays, metric, np.full(len(rays), landmarks.presence))
-        fit = self._fitter.fit(observed, earlier, seconds)
+        if earlier is None:
+            fit = self._fitter.fit(observed)
+        else:
+            fit = self._fitter.fit(observed, earlier.fit, earlier.unseen_seconds + seconds)
         return None if fit is None or fit.image_residual > WORST_RESIDUAL else fit
 
     def warm_up(self) -> None:

@@ -98,6 +98,7 @@ class ArticulationSource(IntEnum):
 
     NETWORK = 0  # the MANO head
     LANDMARKS = 1  # fitted to landmarks of this image
+    PREDICTED = 2  # nothing of the hand is seen in this image: as it was, moved on
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,13 @@ class HandResult:
     keypoint_confidence: FloatArray | None = None
     """(21,) 0..1, how well each keypoint agrees with what is seen of it; None: nothing is known of single keypoints."""
     fit: HandFit | None = None  # where the hand was fitted to landmarks; the next image begins from it
+    velocity_world: FloatArray | None = None  # (3,) m/s of the wrist; None: seen in one image only
+    unseen_seconds: float = 0.0  # since the hand was last seen; more than 0: it is predicted
+
+    @property
+    def is_seen(self) -> bool:
+        """False for a hand that is predicted without evidence in this image."""
+        return self.unseen_seconds <= 0.0
 
     def check(self) -> None:
         """Raises ValueError for values that no result has, where they come from elsewhere.
@@ -138,6 +146,8 @@ class HandResult:
             value = getattr(self, name)
             if isinstance(value, np.ndarray) and not np.isfinite(value).all():
                 raise ValueError(f'{name} of a hand is not finite')
+        if not 0.0 <= self.unseen_seconds < np.inf:
+            raise ValueError(f'a hand was last seen {self.unseen_seconds:g} s ago')
         if self.fit is not None:
             self.fit.check()
 
@@ -173,3 +183,8 @@ class FrameResult:
     measured: NDArray[np.bool_] | None = None  # (h, w) True where the depth is a reading; None: nothing was measured
     depth_refused: str = ''  # why the frame's depth was not used; empty where it was, or there was none
     seconds: StageSeconds = field(default_factory=StageSeconds)
+
+    @property
+    def seen_hands(self) -> tuple[HandResult, ...]:
+        """Without those that are predicted."""
+        return tuple(hand for hand in self.hands if hand.is_seen)

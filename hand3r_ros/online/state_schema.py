@@ -55,7 +55,7 @@ _RULES = (
     _rule(_HAND + 'keypoints_(camera|world)', _NUMBERS, (21, 3)),
     _rule(_HAND + 'keypoints_image', _NUMBERS, (21, 2)),
     _rule(_HAND + 'T_(camera|world)_wrist', _NUMBERS, (4, 4)),
-    _rule(_HAND + '(global_orient|translation)', _NUMBERS, (3,)),
+    _rule(_HAND + '(global_orient|translation|velocity_world)', _NUMBERS, (3,)),
     _rule(_HAND + 'hand_pose', _NUMBERS, (45,)),
     _rule(_HAND + r'(fit\.)?betas', _NUMBERS, (10,)),
     _rule(_HAND + r'(keypoint_confidence|fit\.keypoint_agreement)', _NUMBERS, (21,)),

@@ -186,6 +186,10 @@ def test_a_hand_says_what_it_rests_on() -> None:
     assert mesh.depth_source == HandMesh.DEPTH_LANDMARKS
     assert mesh.depth_deviation == pytest.approx(0.025)
     np.testing.assert_allclose(mesh.keypoint_confidence, fitted.keypoint_confidence, atol=1e-6)
+    predicted = replace(fitted, articulation=ArticulationSource.PREDICTED, keypoint_confidence=np.zeros(21))
+    mesh = over_the_wire(messages_hands.hand_mesh(CAMERA, predicted, 'open_hand', in_world=True))
+    assert mesh.articulation_source == HandMesh.ARTICULATION_PREDICTED
+    assert set(mesh.keypoint_confidence) == {0.0}
 
 
 @pytest.mark.parametrize('source', list(PlacementSource))

@@ -134,9 +134,37 @@ def test_keypoints_project_to_the_keypoints_in_the_image(node: RunningNode) -> N
         np.testing.assert_allclose(pixels, messages_hands.points_of(mesh.keypoints_2d, 2), atol=0.05)
 
 
+def test_a_missed_hand_is_predicted_for_a_moment_without_a_wrist(node: RunningNode) -> None:
+    seen = node.client.message_at('/hand3r/hands', node.send(hands=TWO_HANDS)).hands
+    predicted, stamps = [], [node.send(hands={})]
+    for _ in range(2):
+        predicted.append(node.client.message_at('/hand3r/hands', stamps[-1]).hands)
+        node.client.message_at('/hand3r/status', stamps[-1])  # the last of the frame
+        stamps.append(node.send(hands={}))
+    assert len(node.client.message_at('/hand3r/hands', stamps[-1]).hands) == 0  # 0.3 s after the last evidence
+    for hands in predicted:
+        assert {hand.track_id for hand in hands} == {hand.track_id for hand in seen}
+        assert {hand.articulation_source for hand in hands} == {HandMesh.ARTICULATION_PREDICTED}
+        assert {value for hand in hands for value in hand.keypoint_confidence} == {0.0}
+    scores = [max(hand.score for hand in hands) for hands in (seen, *predicted)]
+    assert scores == sorted(scores, reverse=True) and len(set(scores)) == 3
+    for stamp in stamps:
+        assert [t.child_frame_id for t in node.client.message_at('/tf', stamp).transforms] == [CAMERA_FRAME]
+        assert node.client.message_at('/hand3r/status', stamp).hands == 0
+        assert node.client.find('/hand3r/hands/left/wrist_pose', stamp) is None
+    assert node.set_parameter('hands.max_prediction', 0.0).successful
+    try:
+        node.client.message_at('/hand3r/hands', node.send(hands=TWO_HANDS))
+        assert len(node.client.message_at('/hand3r/hands', node.send(hands={})).hands) == 0
+    finally:
+        node.set_parameter('hands.max_prediction', 0.2)
+
+
 def test_no_hands_give_an_empty_array_and_no_wrist(node: RunningNode) -> None:
-    stamp = node.send(hands={})
-    assert len(node.client.message_at('/hand3r/hands', stamp).hands) == 0
+    for _ in range(4):  # until none of an earlier image is predicted
+        stamp = node.send(hands={})
+        found = node.client.message_at('/hand3r/hands', stamp).hands
+    assert len(found) == 0
     transforms = node.client.message_at('/tf', stamp).transforms
     assert [t.child_frame_id for t in transforms] == [CAMERA_FRAME]
     node.client.message_at('/hand3r/status', stamp)  # the last of the frame
@@ -250,7 +278,7 @@ def test_parameters_change_the_output_on_the_fly(node: RunningNode) -> None:
     assert all(len(mesh.vertices) == 3 * 778 for mesh in got['/hand3r/hands'].hands)
     assert 3.0 < got['/hand3r/points'].width / sparse < 5.0
     assert node.set_parameter('detections.min_score', 0.95).successful  # the test's detections have 0.9
-    assert len(node.client.message_at('/hand3r/hands', node.send(hands=TWO_HANDS)).hands) == 0
+    assert node.client.message_at('/hand3r/status', node.send(hands=TWO_HANDS)).hands == 0
     assert node.set_parameter('detections.min_score', 0.5).successful
 
 

@@ -56,7 +56,7 @@ def test_random_weights_run_in_every_mode(weights_dir, pose_source, translation,
     reconstructor.warm_up()
     assert reconstructor.session_id == 1
     results = [reconstructor.process(frame) for frame in frames()]
-    assert [len(result.hands) for result in results] == [2, 0, 2]
+    assert [len(result.seen_hands) for result in results] == [2, 0, 2]
     for result in results:
         assert np.isfinite(result.points_camera).all()
         assert (result.confidence >= 1.0).all()

@@ -138,7 +138,7 @@ def test_a_hand_that_is_hidden_for_a_while_keeps_its_id(real_footage):
     frames = video_frames(real_footage / 'hand_waving.mp4', step=2, limit=8)
     blank = np.full_like(frames[0].image, 120)
     ids = [
-        [hand.track_id for hand in reconstructor.process(replace(frame, image=blank) if hidden else frame).hands]
+        [hand.track_id for hand in reconstructor.process(replace(frame, image=blank) if hidden else frame).seen_hands]
         for frame, hidden in zip(frames, [0, 0, 0, 1, 1, 0, 0, 0], strict=True)
     ]
     assert ids[3] == ids[4] == []

@@ -100,8 +100,8 @@ def test_given_boxes_go_before_the_head_even_when_there_are_none(network):
     reconstruct = reconstructor(network, 'auto')
     (hand,) = reconstruct.process(frame(0, detections=(GIVEN,))).hands
     assert hand.side == HandSide.LEFT
-    assert reconstruct.process(frame(1, detections=())).hands == ()
-    assert reconstruct.process(frame(2)).hands[0].side == HandSide.RIGHT
+    assert reconstruct.process(frame(1, detections=())).seen_hands == ()
+    assert reconstruct.process(frame(2)).seen_hands[0].side == HandSide.RIGHT
 
 
 def test_between_runs_of_the_head_boxes_follow_the_hands(network):

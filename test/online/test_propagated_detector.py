@@ -45,12 +45,11 @@ class CountingDetector:
         self.resets += 1
 
 
-def tracked(centre, track_id=1, side=HandSide.RIGHT) -> HandResult:
+def tracked(centre, track_id=1, side=HandSide.RIGHT, unseen=0.0) -> HandResult:
     empty = np.zeros(3)
     values = dict.fromkeys(HandResult.__dataclass_fields__, empty)
-    return HandResult(
-        **{**values, 'side': side, 'track_id': track_id, 'score': 0.9, 'keypoints_image': HAND + np.array(centre)}
-    )
+    known = {'side': side, 'track_id': track_id, 'score': 0.9, 'unseen_seconds': unseen}
+    return HandResult(**{**values, **known, 'keypoints_image': HAND + np.array(centre)})
 
 
 def frame(index, detections=None) -> CameraFrame:
@@ -71,6 +70,18 @@ def test_the_detector_runs_every_nth_frame_and_boxes_follow_between():
         assert (found[0].score < 0.9) == (index % 4 != 0)
         assert found[0].track_id == -1  # ids of the tracker are no ids of a detector
     assert inner.calls == 3
+
+
+def test_a_predicted_hand_is_searched_for_at_once_and_no_box_follows_it():
+    inner = CountingDetector()
+    detector = PropagatingDetector(inner, interval=4)
+    detector.detect(frame(0), ())
+    missing = tracked([300, 200], track_id=2, unseen=0.1)
+    detector.detect(frame(1), (missing,))
+    assert inner.calls == 2
+    found = detector.detect(frame(2), (tracked([100, 200]), missing))
+    assert (inner.calls, len(found)) == (2, 1)
+    assert np.linalg.norm(centre_of(found[0]) - [100, 180]) < 40
 
 
 def test_interval_one_runs_it_always():

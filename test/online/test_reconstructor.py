@@ -163,8 +163,8 @@ def test_boxes_are_bridged_when_the_detector_is_silent(two_hands):
     for index in (1, 2, 3):
         result = send(reconstructor, two_hands[index], index, detections=None)
         assert {(hand.side, hand.track_id) for hand in result.hands} <= ids
-        assert result.hands
-    assert send(reconstructor, two_hands[4], 4, detections=None).hands == ()
+        assert result.seen_hands
+    assert send(reconstructor, two_hands[4], 4, detections=None).seen_hands == ()
 
 
 def test_hands_at_the_image_border_and_tiny_boxes_do_no_harm(two_hands):

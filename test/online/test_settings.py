@@ -18,7 +18,7 @@ def test_settings_can_change_between_frames(two_hands):
     result = send(reconstructor, two_hands[2], 2)
     assert (len(result.hands), result.session_id) == (1, 1)
     reconstructor.reconfigure(replace(reconstructor.config, detection=DetectionConfig(threshold=0.95)))
-    assert send(reconstructor, two_hands[3], 3).hands == ()
+    assert send(reconstructor, two_hands[3], 3).seen_hands == ()
     reconstructor.reconfigure(replace(reconstructor.config, map=MapConfig(voxel_size=0.05)))
     assert (reconstructor.session_id, len(reconstructor.map)) == (1, 0)
     reconstructor.reconfigure(replace(reconstructor.config, pose_source='geometric'))

@@ -100,7 +100,7 @@ class PropagatingDetector:
     ) -> tuple[HandDetection, ...]:
         """From the detector when it is due, else from ``previous``."""
         propagated = self._propagate(frame, previous)
-        if self.detector.can_answer(frame) and self._is_due(len(previous)):
+        if self.detector.can_answer(frame) and self._is_due(previous):
             found = self.detector.detect(frame, previous, head)
             self._frames_since_detector = 0
             self._answered_ns = frame.stamp_ns
@@ -113,10 +113,11 @@ class PropagatingDetector:
 
     def wants_head(self, frame: CameraFrame, previous: tuple[HandResult, ...]) -> bool:
         """As the wrapped detector, when it is asked."""
-        asked = self.detector.can_answer(frame) and self._is_due(len(previous))
+        asked = self.detector.can_answer(frame) and self._is_due(previous)
         return asked and self.detector.wants_head(frame, previous)
 
-    def _is_due(self, tracked_hands: int) -> bool:
+    def _is_due(self, previous: tuple[HandResult, ...]) -> bool:
+        tracked_hands = sum(hand.is_seen for hand in previous)
         late = self._frames_since_detector >= self.interval - 1
         return late or self._answered_ns is None or tracked_hands < max(self._expected_hands, 1)
 
@@ -152,4 +153,5 @@ class PropagatingDetector:
 
 
 def _is_visible(hand: HandResult) -> bool:
-    return bool(np.isfinite(hand.keypoints_image).all())
+    """A predicted hand is not followed: nobody has seen it where it is said to be."""
+    return hand.is_seen and bool(np.isfinite(hand.keypoints_image).all())

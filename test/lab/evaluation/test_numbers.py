@@ -107,7 +107,7 @@ def test_results_that_cannot_be_written_are_refused_before_anything_is_measured(
             check_outputs(outputs)
     (tmp_path / 'card.md').write_text('no marks')
     with pytest.raises(ValueError, match=r'--card .*card\.md: no place'):
-        check_outputs(Outputs(card=tmp_path / 'card.md'))
+        check_outputs(Outputs(cards=(tmp_path / 'card.md',)))
     check_outputs(Outputs(tmp_path / 'n.json', tmp_path / 'n.csv', tmp_path / 'new' / 'plots'))
     assert (tmp_path / 'new' / 'plots').is_dir()
 

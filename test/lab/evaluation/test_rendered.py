@@ -143,7 +143,7 @@ def test_the_whole_command_writes_everything_it_is_asked_for(tmp_path):
     save_network(tmp_path / 'tiny.safetensors', Hand3R(preset('tiny')), {'preset': 'tiny', 'hand_model': 'open_hand'})
     card = tmp_path / 'card.md'
     card.write_text(f'before\n{CARD_BEGIN}\nold\n{CARD_END}\nafter\n')
-    outputs = Outputs(tmp_path / 'numbers.json', tmp_path / 'numbers.csv', tmp_path / 'plots', True, card)
+    outputs = Outputs(tmp_path / 'numbers.json', tmp_path / 'numbers.csv', tmp_path / 'plots', True, (card,))
     text = evaluate_rendered(Plan(weights_dir=tmp_path, sequences=1, frames=2), outputs=outputs)
     assert 'not available' in text
     assert (tmp_path / 'numbers.csv').read_text().startswith('method,PA-MPJPE mm')
