@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from hand3r_lab.evaluation.jobs import Plan, measure
-from hand3r_lab.evaluation.outputs import measured_in
+from hand3r_lab.evaluation.outputs import PHOTOS_BEGIN, measured_in
+from hand3r_lab.evaluation.photos import PhotoRecord, format_photos
 from hand3r_lab.evaluation.record import Record
 from hand3r_lab.evaluation.rendered import record_of
 from hand3r_lab.evaluation.report import format_report
@@ -92,3 +93,10 @@ def test_the_large_evaluation_is_no_copy_of_the_small_one(stated):
 
 def test_the_card_shows_exactly_the_measured_numbers():
     assert measured_in((WEIGHTS / 'README.md').read_text()) == format_report(Record.load(EVALUATION))
+
+
+@pytest.mark.parametrize('document', ['weights/README.md', 'docs/real_footage.md'])
+def test_documents_show_exactly_the_numbers_measured_on_photos(document):
+    record = PhotoRecord.load(WEIGHTS / 'photo_evaluation.json')
+    assert measured_in((WEIGHTS.parent / document).read_text(), PHOTOS_BEGIN) == format_photos(record)
+    assert record.weights_sha256 == hashlib.sha256((WEIGHTS / f'{record.preset}.safetensors').read_bytes()).hexdigest()
