@@ -18,18 +18,18 @@ TEXT_PARAMETERS = {
     'hand_model': 'hand model of the weights: open_hand or mano',
     'mano_dir': 'folder with MANO_RIGHT.pkl',
     'device': 'auto, cpu, cuda or cuda:<n>',
-    'detector': 'where hands are found: auto, topic, network, mediapipe or none',
-    'pose_source': 'camera pose from network, geometric or tf, or auto: as the weights recommend',
-    'translation': 'metric place of a hand: network, aligned or auto',
+    'detector': 'how hands are detected: auto, topic, network, mediapipe or none',
+    'pose_source': 'camera pose from: network, geometric, tf or auto (as the weights recommend)',
+    'translation': 'position of a hand from: network, aligned or auto',
     'world_frame': 'name of the world frame',
     'base_frame': 'frame of the robot that carries the camera',
     'image_transport': 'raw or compressed',
 }
 RELIABILITY = ('best_effort', 'reliable')
 SWITCH_PARAMETERS = {
-    'rectified': 'the image is rectified (true or false)',
-    'mirrored_image': 'the image is mirrored left to right, as a selfie view is (true or false)',
-    'autostart': 'configure and activate without being asked (true or false)',
+    'rectified': 'images are already rectified (true or false)',
+    'mirrored_image': 'images are mirrored left to right, as a selfie view is (true or false)',
+    'autostart': 'configure and activate at start (true or false)',
     'tf_hands': 'publish the wrists as TF (true or false)',
 }
 SHOWN_TOPICS = (

@@ -43,19 +43,17 @@ class MonitorParameters:
     node: str = parameter('hand3r', 'Name of the node that is watched', START)
     player: str = parameter('camera_player', 'Name of the camera player; its end is the end of the run', START)
     output_dir: str = parameter('out/demo', 'Folder for summary.txt, summary.json and picture.png', START, is_path=True)
-    recording: str = parameter('', 'Where the recording is, for the summary; empty: there is none', START)
+    recording: str = parameter('', 'Path of the recording, for the summary; empty: none', START)
     title: str = parameter('', 'Second part of the title of the picture', START)
-    mirrored_image: bool = parameter(False, 'The images are mirrored, as the node was told', START)
+    mirrored_image: bool = parameter(False, 'Images are mirrored, as in the parameters of the node', START)
     progress_period: float = parameter(2.0, 'Seconds between progress lines', START, minimum=0.1, maximum=3600.0)
     node_timeout: float = parameter(
-        180.0, 'Give up when the node sent nothing for so many seconds from the start', START, minimum=1.0, maximum=1e5
+        180.0, 'Give up when the node has sent nothing for this long from the start, s', START, minimum=1.0, maximum=1e5
     )
     result_timeout: float = parameter(
-        5.0, 'Wait so many seconds for the results of the last images', START, minimum=0.0, maximum=3600.0
+        5.0, 'Longest wait for the results of the last images, s', START, minimum=0.0, maximum=3600.0
     )
-    map_wait: float = parameter(
-        1.5, 'Wait so many seconds after that for the last map', START, minimum=0.0, maximum=60.0
-    )
+    map_wait: float = parameter(1.5, 'Longest wait after that for the last map, s', START, minimum=0.0, maximum=60.0)
 
 
 class DemoMonitor(GuardedCallbacks, Node):

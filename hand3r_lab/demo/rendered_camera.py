@@ -33,7 +33,7 @@ class RenderedCameraParameters(PlayerParameters):
     """Which scene is rendered, and what of its ground truth is published."""
 
     seed: int = parameter(
-        200_000_007, 'Seed of the rendered scene; 200000000 and more were never trained on', START, minimum=0,
+        200_000_007, 'Seed of the rendered scene; 200000000 and more were not used in training', START, minimum=0,
         maximum=299_999_999,
     )  # fmt: skip
     width: int = parameter(640, 'Width of rendered images, px', START, minimum=16, maximum=8192)
@@ -45,10 +45,10 @@ class RenderedCameraParameters(PlayerParameters):
         'both', 'Hands of the rendered scene', START, choices=('none', 'left', 'right', 'both', 'mixed')
     )
 
-    detections: bool = parameter(True, 'Publish the true boxes of a rendered scene', START)
-    ground_truth: bool = parameter(True, 'Publish ground_truth/* of a rendered scene', START)
+    detections: bool = parameter(True, 'Publish the ground-truth hand boxes', START)
+    ground_truth: bool = parameter(True, 'Publish ground_truth/*', START)
     min_visible: float = parameter(
-        0.25, 'Detect hands of which at least this fraction is visible', START, minimum=0.0, maximum=1.0
+        0.25, 'Minimum visible fraction of a hand to publish its box', START, minimum=0.0, maximum=1.0
     )
 
 

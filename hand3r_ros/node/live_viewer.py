@@ -43,12 +43,14 @@ class ViewerParameters:
     """Where the page is served and how often it changes."""
 
     node: str = parameter('hand3r', 'Name of the node that is shown', START)
-    host: str = parameter(LOCAL_HOST, 'Address to serve at; others than 127.0.0.1 open it to the network', START)
-    port: int = parameter(
-        8080, 'Port to serve at; the next free one if it is taken', START, minimum=1024, maximum=65535
+    host: str = parameter(
+        LOCAL_HOST, 'Address to listen on; others than 127.0.0.1 make it reachable from the network', START
     )
-    rate: float = parameter(8.0, 'Updates per second at most', START, minimum=0.5, maximum=60.0)
-    mirrored_image: bool = parameter(False, 'The images are mirrored, as the node was told', START)
+    port: int = parameter(
+        8080, 'Port to listen on; the next free one if it is taken', START, minimum=1024, maximum=65535
+    )
+    rate: float = parameter(8.0, 'Maximum update rate, Hz', START, minimum=0.5, maximum=60.0)
+    mirrored_image: bool = parameter(False, 'Images are mirrored, as in the parameters of the node', START)
     point_size: float = parameter(0.007, 'Size of a point, m', START, minimum=0.0005, maximum=1.0)
 
 

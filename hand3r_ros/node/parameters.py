@@ -23,24 +23,29 @@ DETECTORS_WITH_TOPIC = ('auto', 'topic')
 class DetectionParameters:
     """Group ``detections``: boxes of hands in the image."""
 
-    min_score: float = parameter(0.5, 'Ignore hands detected with a lower score', minimum=0.0, maximum=1.0)
+    min_score: float = parameter(0.5, 'Discard hands with a lower detection score', minimum=0.0, maximum=1.0)
     interval: int = parameter(
-        1, 'Run the detector on every n-th image; between, boxes follow the hands', minimum=1, maximum=1000
+        1,
+        'Run the detector on every n-th image; in between, boxes are propagated from the previous hands',
+        minimum=1,
+        maximum=1000,
     )
     wait: float = parameter(
         0.1,
-        'Seconds an image waits for its detections (same stamp) when detector is topic or auto and somebody publishes '
-        'them',
+        'Longest wait of an image for its detections (same stamp), s; only with detector topic or auto '
+        'and while the topic has a publisher',
         minimum=0.0,
         maximum=5.0,
     )
     left: tuple[str, ...] = parameter(
         ('left', 'left_hand', 'hand_left', 'l'),
-        'Values of class_id on the topic detections that mean a left hand; case, spaces, - and _ do not matter',
+        'Values of class_id on topic detections that mean a left hand; case, spaces, - and _ are ignored',
         SETUP,
     )
     right: tuple[str, ...] = parameter(
-        ('right', 'right_hand', 'hand_right', 'r'), 'Values of class_id that mean a right hand', SETUP
+        ('right', 'right_hand', 'hand_right', 'r'),
+        'Values of class_id on topic detections that mean a right hand',
+        SETUP,
     )
 
     def __post_init__(self) -> None:
@@ -55,7 +60,7 @@ class HandParameters:
     """Group ``hands``: what ~/hands carries."""
 
     frame: str = parameter('world', 'Frame of ~/hands: world_frame or the camera', SETUP, choices=('world', 'camera'))
-    vertices: bool = parameter(True, 'Fill HandMesh.vertices; off saves bandwidth, keypoints stay')
+    vertices: bool = parameter(True, 'Fill HandMesh.vertices; false saves bandwidth, keypoints are always filled')
     max_prediction: float = parameter(
         0.2,
         'Seconds for which a hand that is missed is predicted, with a falling score and articulation_source '
@@ -69,9 +74,11 @@ class HandParameters:
 class SmoothingParameters:
     """Group ``smoothing``: One-Euro filter of the hands; off by default because filters delay and bias data."""
 
-    enabled: bool = parameter(False, 'Smooth the hands over time (One-Euro filter)')
-    min_cutoff: float = parameter(1.5, 'Cut-off at rest, Hz: lower is calmer', minimum=0.01, maximum=100.0)
-    beta: float = parameter(2.0, 'Growth of the cut-off with speed: higher follows faster', minimum=0.0, maximum=100.0)
+    enabled: bool = parameter(False, 'Apply a One-Euro filter to the hands')
+    min_cutoff: float = parameter(1.5, 'Minimum cut-off frequency, Hz; lower smooths more', minimum=0.01, maximum=100.0)
+    beta: float = parameter(
+        2.0, 'Speed coefficient of the cut-off frequency; higher lags less', minimum=0.0, maximum=100.0
+    )
 
 
 @dataclass(frozen=True)
@@ -79,40 +86,46 @@ class PointParameters:
     """Group ``points``: the cloud of the current frame, ~/points."""
 
     publish: bool = parameter(True, 'Publish ~/points (built only while somebody subscribes)')
-    stride: int = parameter(2, 'Take every n-th row and column of the point map', minimum=1, maximum=64)
+    stride: int = parameter(2, 'Use every n-th row and column of the point map', minimum=1, maximum=64)
     min_confidence: float = parameter(
         1.0,
-        'Leave out points of lower confidence (1 leaves out none; 1.5 suits preset full)',
+        'Leave out points of lower confidence (1 keeps all; 1.5 suits preset full)',
         minimum=0.0,
         maximum=1000.0,
     )
     max_range: float = parameter(10.0, 'Leave out points farther from the camera, m', minimum=0.01, maximum=1000.0)
-    organized: bool = parameter(False, 'Keep rows and columns, with NaN for left-out points (else a flat list)')
-    exclude_hands: bool = parameter(False, 'Leave out the pixels of hands')
+    organized: bool = parameter(
+        False, 'Organized cloud (rows and columns, NaN for points left out) instead of an unordered list'
+    )
+    exclude_hands: bool = parameter(False, 'Leave out points on hands')
 
 
 @dataclass(frozen=True)
 class MapParameters:
     """Group ``map``: the voxel map of the scene, ~/map."""
 
-    enabled: bool = parameter(True, 'Build the map; off saves time', SETUP)
+    enabled: bool = parameter(True, 'Build the map; false saves time', SETUP)
     publish: bool = parameter(True, 'Publish ~/map')
-    rate_hz: float = parameter(1.0, 'How often ~/map is published at most, Hz', minimum=0.01, maximum=30.0)
-    voxel_size: float = parameter(0.01, 'Edge of a voxel, m', SETUP, minimum=0.001, maximum=1.0)
+    rate_hz: float = parameter(1.0, 'Maximum rate of ~/map, Hz', minimum=0.01, maximum=30.0)
+    voxel_size: float = parameter(0.01, 'Edge length of a voxel, m', SETUP, minimum=0.001, maximum=1.0)
     max_points: int = parameter(
-        400_000, 'Voxels kept at most; the least seen and oldest go first', SETUP, minimum=1, maximum=10_000_000
+        400_000,
+        'Maximum number of voxels; the least observed and oldest are removed first',
+        SETUP,
+        minimum=1,
+        maximum=10_000_000,
     )
     min_confidence: float = parameter(
         1.0,
-        'Leave out points of lower confidence (1 leaves out none; 1.5 suits preset full)',
+        'Leave out points of lower confidence (1 keeps all; 1.5 suits preset full)',
         minimum=0.0,
         maximum=1000.0,
     )
     max_range: float = parameter(5.0, 'Leave out points farther from the camera, m', minimum=0.01, maximum=1000.0)
-    exclude_hands: bool = parameter(True, 'Keep hands out of the map')
+    exclude_hands: bool = parameter(True, 'Leave out points on hands')
     directory: str = parameter(
         '~/.ros/hand3r_maps',
-        'Folder below which ~/save_map writes; paths that lead out of it are refused',
+        'Folder below which ~/save_map writes; paths outside of it are refused',
         SETUP,
         is_path=True,
     )
@@ -132,7 +145,7 @@ class MarkerParameters:
     publish: bool = parameter(True, 'Publish ~/markers (built only while somebody subscribes)')
     rate_hz: float = parameter(
         5.0,
-        'How often ~/markers is published at most, Hz; a mesh as markers costs more than all else',
+        'Maximum rate of ~/markers, Hz; meshes as markers are expensive',
         minimum=0.01,
         maximum=100.0,
     )
@@ -144,7 +157,8 @@ class TeleopParameters:
 
     stamp: str = parameter(
         'image',
-        'Stamp of wrist_pose: of the image, or the time of publishing for consumers that drop poses older than 0.1 s',
+        'Stamp of wrist_pose: that of the image, or the time of publishing (now), for consumers that drop '
+        'poses older than 0.1 s',
         choices=('image', 'now'),
     )
 
@@ -153,132 +167,137 @@ class TeleopParameters:
 class NodeParameters:
     """Every parameter of the node at one moment."""
 
-    autostart: bool = parameter(True, 'Configure and activate without being asked', FIXED)
+    autostart: bool = parameter(True, 'Configure and activate at start, without a lifecycle manager', FIXED)
 
     preset: str = parameter('tiny', 'Size of the network', SETUP, choices=('tiny', 'full'))
     weights_dir: str = parameter(
         '',
-        'Folder with <preset>.safetensors; empty: $HAND3R_WEIGHTS, else the weights that came with the package',
+        'Folder with <preset>.safetensors; empty: $HAND3R_WEIGHTS, else the weights of the package',
         SETUP,
         is_path=True,
     )
     hand_model: str = parameter(
-        'open_hand', 'The hand model the weights were trained with', SETUP, choices=('open_hand', 'mano')
+        'open_hand', 'Hand model that the weights were trained for', SETUP, choices=('open_hand', 'mano')
     )
     mano_dir: str = parameter(
-        '', 'Folder with MANO_RIGHT.pkl, for hand_model mano; empty: beside the weights', SETUP, is_path=True
+        '', 'Folder with MANO_RIGHT.pkl, for hand_model mano; empty: the folder of the weights', SETUP, is_path=True
     )
     translation: str = parameter(
         'auto',
-        'Metric place of a hand: from the trained head (network), from the scene around it (aligned), or the first '
-        'where the weights have it (auto)',
+        'Position of a hand: from the trained head (network), from its size and the scene points on it '
+        '(aligned), or from the head where the weights have one (auto)',
         choices=('auto', 'network', 'aligned'),
     )
-    device: str = parameter('auto', 'auto, cpu, cuda or cuda:<n>', SETUP)
+    device: str = parameter('auto', 'Device of the network: auto, cpu, cuda or cuda:<n>', SETUP)
     precision: str = parameter(
-        'float32', 'Number format of the network', SETUP, choices=('float32', 'float16', 'bfloat16')
+        'float32', 'Floating-point format of the network', SETUP, choices=('float32', 'float16', 'bfloat16')
     )
-    warmup: bool = parameter(True, 'Run one blank image at configure, so that the first real one is not slow', SETUP)
+    warmup: bool = parameter(
+        True, 'Process one blank image at configure, so that the first real one is not slow', SETUP
+    )
 
     image_transport: str = parameter(
         'raw', 'raw: topic image (Image); compressed: topic image/compressed', SETUP, choices=('raw', 'compressed')
     )
     max_image_pixels: int = parameter(
         DEFAULT_MAX_PIXELS,
-        'Refuse images that say they have more pixels, before memory is taken for them',
+        'Refuse images whose header declares more pixels, before memory is allocated',
         minimum=1,
         maximum=1 << 30,
     )
     image_bits: int = parameter(
         0,
-        'Bits that the sensor fills in 16 bit images, from the lowest (10, 12, 14, ...; 8 at least); 0: detect them',
+        'Significant bits of 16-bit images, from the lowest (10, 12, 14, ...; at least 8); 0: detect them',
         minimum=0,
         maximum=16,
     )
     max_image_age: float = parameter(
-        0.0, 'Skip images older than this when their turn comes, s; 0: take every age', minimum=0.0, maximum=3600.0
+        0.0, 'Skip images older than this when processing starts, s; 0 disables', minimum=0.0, maximum=3600.0
     )
-    reset_on_time_jump: bool = parameter(True, 'Begin a new session when stamps jump back (a bag that starts again)')
+    reset_on_time_jump: bool = parameter(True, 'Start a new session when stamps jump back (a bag played in a loop)')
     reset_after_gap: float = parameter(
         5.0,
-        'Begin a new session when this many seconds passed between two images; 0: never',
+        'Start a new session after a gap of this many seconds between two images; 0: never',
         minimum=0.0,
         maximum=86400.0,
     )
 
-    use_camera_info: bool = parameter(True, 'Use the calibration of topic camera_info', SETUP)
+    use_camera_info: bool = parameter(True, 'Use the calibration from topic camera_info', SETUP)
     rectified: bool = parameter(
         False,
-        'The image is rectified: take P of CameraInfo instead of K; otherwise its lens distortion is taken out',
+        'Images are already rectified: use P of CameraInfo instead of K; otherwise images are undistorted',
         SETUP,
     )
     mirrored_image: bool = parameter(
         False,
-        'The image is mirrored left to right (selfie view): it and its calibration are turned round before anything '
-        'else, so that sides and the world are real; boxes, keypoints_2d and detections refer to the mirrored image',
+        'Images are mirrored left to right (selfie view): image and calibration are flipped back first, '
+        'so that hand sides and the world are the real ones; boxes, keypoints_2d and detections refer to '
+        'the mirrored image',
         SETUP,
     )
     fallback_focal_px: float = parameter(
         0.0,
-        'Focal length when there is no calibration, px of the image; 0: estimate it',
+        'Focal length to use without a calibration, px of the image; 0: estimate it',
         SETUP,
         minimum=0.0,
         maximum=1e5,
     )
     calibration_wait: float = parameter(
         0.5,
-        'Seconds the first image waits for its calibration when somebody publishes camera_info',
+        'Longest wait of the first image for its calibration, s; only while camera_info has a publisher',
         minimum=0.0,
         maximum=10.0,
     )
 
     detector: str = parameter(
         'auto',
-        "Where hands are found: in the boxes of the topic detections (topic), by MediaPipe's networks, to whose "
-        "landmarks they are fitted (mediapipe), by the network's own detection head (network), nowhere (none). auto: "
-        "the topic for images it has boxes for, else MediaPipe's networks and what only the head is sure of",
+        "How hands are detected: boxes on topic detections (topic), MediaPipe's networks with the hand "
+        "model fitted to their landmarks (mediapipe), the network's own detection head (network), not at "
+        "all (none). auto: the topic for images it has boxes for, else MediaPipe's networks and what only "
+        'the detection head finds with certainty',
         SETUP,
         choices=('auto', 'topic', 'network', 'mediapipe', 'none'),
     )
-    max_hands: int = parameter(2, 'Hands per image at most, best scores first', SETUP, minimum=0, maximum=16)
+    max_hands: int = parameter(2, 'Maximum number of hands per image, best scores first', SETUP, minimum=0, maximum=16)
     pose_source: str = parameter(
         'auto',
-        'Camera pose from the network, from its points (geometric), from TF world_frame -> image frame (tf), or what '
-        'the weights recommend (auto)',
+        'Camera pose: predicted by the network (network), from feature tracks on its points (geometric), '
+        'from TF world_frame -> image frame (tf), or as the weights recommend (auto)',
         SETUP,
         choices=('auto', 'network', 'geometric', 'tf'),
     )
     state_update: str = parameter(
         'cut3r',
-        'How a frame rewrites the recurrent state: all of it (cut3r), or each part as far as it attends to the image '
+        'Update rule of the recurrent state: complete (cut3r), or weighted by attention to the image '
         '(ttt3r), which forgets long streams more slowly',
         choices=('cut3r', 'ttt3r'),
     )
     reset_interval: int = parameter(
         0,
-        'Begin the recurrent state anew every n images, in the same world and session; 0: never (TTT3R: 50 or 100)',
+        'Re-initialise the recurrent state every n frames, keeping the world frame and the session; 0: '
+        'never (TTT3R: 50 or 100)',
         minimum=0,
         maximum=100_000,
     )
     state_directory: str = parameter(
         '~/.ros/hand3r_states',
-        'Folder of ~/save_state and ~/load_state; paths that lead out of it are refused',
+        'Folder of ~/save_state and ~/load_state; paths outside of it are refused',
         SETUP,
         is_path=True,
     )
     state_file: str = parameter(
         '',
-        'Go on from this saved session, in its world frame; absolute or below state_directory. Empty: a new world',
+        'Resume this saved session, in its world frame; absolute or relative to state_directory. Empty: a new session',
         SETUP,
         is_path=True,
     )
     tf_timeout: float = parameter(
-        0.1, 'Seconds to wait for a transform (pose_source tf, base_frame)', minimum=0.0, maximum=5.0
+        0.1, 'Longest wait for a transform, s (pose_source tf, base_frame)', minimum=0.0, maximum=5.0
     )
     initial_camera_pose: tuple[float, ...] = parameter(
         (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
-        'Pose of the first camera (x forward, y left, z up) in world_frame: x y z qx qy qz qw; gives a world that is '
-        'level, which one camera alone cannot know',
+        'Pose of the first camera (x forward, y left, z up) in world_frame: x y z qx qy qz qw; aligns the '
+        'world with gravity, which one camera cannot measure',
         SETUP,
         length=7,
     )
@@ -295,7 +314,7 @@ class NodeParameters:
     publish_tf: bool = parameter(True, 'Publish the camera pose as TF (never with pose_source tf)', SETUP)
     invert_tf: bool = parameter(
         False,
-        'Publish TF camera -> world. It is done anyway, with a warning, for a camera or base_frame that has a parent',
+        'Publish TF camera -> world. Also done, with a warning, where the camera or base_frame already has a parent',
         SETUP,
     )
     tf_hands: bool = parameter(False, 'Publish TF world_frame -> hand3r_left_wrist and hand3r_right_wrist', SETUP)

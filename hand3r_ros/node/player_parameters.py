@@ -16,38 +16,43 @@ class PlayerParameters:
 
     source: str = parameter('', 'Video, image or folder of images', START, is_path=True)
     fps: float = parameter(5.0, 'Images per second; 0: the rate of the video', START, minimum=0.0, maximum=120.0)
-    frames: int = parameter(100, 'Images per pass; 0: all of the source', START, minimum=0, maximum=1_000_000)
-    loop: bool = parameter(False, 'Begin again at the end', START)
+    frames: int = parameter(100, 'Images per pass; 0: all images of the source', START, minimum=0, maximum=1_000_000)
+    loop: bool = parameter(False, 'Start again at the end', START)
     frame_id: str = parameter('camera_optical_frame', 'Frame of every header', START)
 
     max_size: int = parameter(
-        1280, 'Make larger videos and images smaller, px of the longer side; 0: never', START, minimum=0, maximum=16384
+        1280,
+        'Downscale larger videos and images to this, px of the longer side; 0: never',
+        START,
+        minimum=0,
+        maximum=16384,
     )
     max_image_pixels: int = parameter(
-        DEFAULT_MAX_PIXELS, 'Refuse image files that say they have more pixels', START, minimum=1, maximum=1 << 30
+        DEFAULT_MAX_PIXELS, 'Refuse image files whose header declares more pixels', START, minimum=1, maximum=1 << 30
     )
     intrinsics: tuple[float, ...] = parameter(
         (0.0, 0.0, 0.0, 0.0),
-        'fx fy cx cy of a video or of images as they are shown (upright), px; zeros: unknown, no camera_info',
+        'fx fy cx cy of the displayed (upright) video or images, px; zeros: unknown, no camera_info',
         START,
         length=4,
     )
 
-    reliability: str = parameter('reliable', 'QoS of image', START, choices=('reliable', 'best_effort'))
-    compressed: bool = parameter(False, 'Publish image/compressed too (JPEG)', START)
-    jpeg_quality: int = parameter(90, 'Quality of image/compressed', START, minimum=1, maximum=100)
+    reliability: str = parameter('reliable', 'QoS reliability of image', START, choices=('reliable', 'best_effort'))
+    compressed: bool = parameter(False, 'Also publish image/compressed (JPEG)', START)
+    jpeg_quality: int = parameter(90, 'JPEG quality of image/compressed', START, minimum=1, maximum=100)
     wait_for_subscribers: int = parameter(
-        1, 'Begin when image has so many subscriptions', START, minimum=0, maximum=1000
+        1, 'Start when image has this many subscriptions', START, minimum=0, maximum=1000
     )
-    wait_for_recorder: bool = parameter(False, 'Begin when image/compressed has a subscription', START)
+    wait_for_recorder: bool = parameter(False, 'Start when image/compressed has a subscription', START)
     wait_timeout: float = parameter(
-        120.0, 'Begin anyway after so many seconds; 0: never', START, minimum=0.0, maximum=86400.0
+        120.0, 'Start anyway after this many seconds; 0: never', START, minimum=0.0, maximum=86400.0
     )
-    start_delay: float = parameter(1.0, 'Seconds from then to the first image', START, minimum=0.0, maximum=3600.0)
+    start_delay: float = parameter(1.0, 'Delay between then and the first image, s', START, minimum=0.0, maximum=3600.0)
     exit_at_end: bool = parameter(True, 'End the process after the last image', START)
     read_ahead: int = parameter(
         100,
-        'Images to prepare before the first is shown, so that preparing them takes nothing from those who work',
+        'Images to prepare before the first is published, so that preparing them takes no CPU time from '
+        'other nodes later',
         START,
         minimum=1,
         maximum=10_000,
