@@ -1,4 +1,4 @@
-"""The ``hand3r-lab`` command: rendered data, training, evaluation, benchmark. Nothing of it is needed on a robot."""
+"""The ``hand3r-lab`` command: rendered data, training, evaluation, benchmark, reports. Not needed on a robot."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from hand3r_lab.commands import benchmark, data, evaluate, render, train
+from hand3r_lab.commands import benchmark, data, evaluate, render, report, train
 from hand3r_ros.commands.base import parse_command, run_command
 
-VERBS = (render, train, evaluate, benchmark, data)
+VERBS = (render, train, evaluate, benchmark, report, data)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -14,7 +14,7 @@ from hand3r_ros.geometry import Intrinsics, project_points
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.node import messages, messages_hands, messages_scene
 from hand3r_ros.node.calibration import CalibrationError, intrinsics_from_camera_info
-from hand3r_ros.node.image_decoding import decode_image
+from hand3r_ros.node.image_decoding import decode_message
 from hand3r_ros.node.newest import Newest
 from hand3r_ros.node.stamps import stamp_nanoseconds
 
@@ -41,7 +41,7 @@ class Collector:
         return max(self.run.frames, default=None)
 
     def on_image(self, message: Any) -> None:
-        """An image, rgb8 or any other encoding the node takes."""
+        """An image, raw or compressed, in any encoding the node takes."""
         stamp = stamp_nanoseconds(message.header.stamp)
         self._camera_frame = message.header.frame_id
         self.run.at(stamp)
@@ -132,13 +132,16 @@ class Collector:
 
     def _consider_for_picture(self, stamp: int, hands: tuple[SeenHand, ...]) -> None:
         """Keep the image in which the hands are seen best; of equals the later, when the map is fuller."""
-        image = self._images.get(stamp)
-        if image is None:
+        message = self._images.get(stamp)
+        if message is None:
             return
-        value = sum(_prominence(hand, image.width, image.height) for hand in hands)
+        # The size of a compressed image is known when it is decoded.
+        image = None if hasattr(message, 'width') else decode_message(message)
+        height, width = (message.height, message.width) if image is None else image.shape[:2]
+        value = sum(_prominence(hand, width, height) for hand in hands)
         if value >= self._best_value:
             self._best_value = value
-            self.best_moment = (stamp, decode_image(image))
+            self.best_moment = (stamp, decode_message(message) if image is None else image)
 
 
 def seen_hand(message: Any, in_world: bool) -> SeenHand:

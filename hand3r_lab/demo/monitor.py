@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections.abc import Callable
@@ -19,17 +18,14 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import UInt32
 
-from hand3r_lab.demo.accuracy import measure
 from hand3r_lab.demo.collector import Collector
-from hand3r_lab.demo.run_picture import draw_run
-from hand3r_lab.demo.summary import Summary, as_numbers, as_text, summarize
+from hand3r_lab.demo.results import write_results
 from hand3r_lab.demo.warm_up import warm_up
 from hand3r_msgs.msg import Hand3RStatus, HandMeshArray, HandTopology
 from hand3r_ros.node.callbacks import GuardedCallbacks
 from hand3r_ros.node.declaring import declare_parameters
 from hand3r_ros.node.parameter_fields import Changes, ParameterError, parameter
 from hand3r_ros.node.running import run_node
-from hand3r_ros.visualization.picture import save_picture
 
 START = Changes.NEVER
 POLL_SECONDS = 0.2
@@ -152,26 +148,15 @@ class DemoMonitor(GuardedCallbacks, Node):
         if not collector.run.results:
             print('demo_monitor: no image was processed, so there is nothing to sum up', file=sys.stderr)
             return NOTHING_PROCESSED
-        folder = Path(self.parameters.output_dir).expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
-        summary = summarize(collector.run, measure(collector.run))
-        text = as_text(summary, self._write(folder, summary))
-        (folder / 'summary.txt').write_text(text.strip() + '\n')
+        parameters = self.parameters
+        text = write_results(
+            collector, Path(parameters.output_dir), parameters.title, parameters.recording, parameters.mirrored_image
+        )
         print(text, flush=True)
         return 0
 
     def close(self) -> None:
         """Nothing is held open."""
-
-    def _write(self, folder: Path, summary: Summary) -> dict[str, str]:
-        """Write the picture and the numbers; gives what is where."""
-        places = {'recording': self.parameters.recording} if self.parameters.recording else {}
-        (folder / 'summary.json').write_text(json.dumps(as_numbers(summary), indent=1))
-        picture = draw_run(self._collector, summary, self.parameters.title, self.parameters.mirrored_image)
-        if picture is not None:
-            save_picture(folder / 'picture.png', picture)
-            places['picture'] = str(folder / 'picture.png')
-        return {**places, 'numbers': str(folder / 'summary.json')}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -50,13 +50,13 @@ def as_text(summary: Summary, places: dict[str, str]) -> str:
     """Lines of name and value; ``places`` are what was written and where."""
     node = summary.node
     rows = [
-        ('images', f'{summary.images} in {summary.seconds:.1f} s'),
+        ('images', f'{summary.images} in {summary.seconds:.1f} s' if summary.images else 'not recorded'),
         ('processed', f'{node.processed}, dropped {node.dropped}, rejected {node.rejected}'),
         ('hands', f'{summary.hands} in {summary.results} results'),
     ]
     if node.last_error:
         rows.append(('last error', node.last_error))
-    if summary.latency_ms:
+    if any(summary.latency_ms):  # `hand3r run` writes results at the time of their image
         p50, p95, worst = summary.latency_ms
         rows.append(('latency', f'p50 {p50:.0f} ms, p95 {p95:.0f} ms, longest {worst:.0f} ms (image stamp to ~/hands)'))
     if summary.stage_ms:
@@ -66,7 +66,7 @@ def as_text(summary: Summary, places: dict[str, str]) -> str:
     if summary.accuracy is not None:
         lines += ['accuracy against the rendered ground truth', *_rows(_accuracy_rows(summary.accuracy))]
     lines += _rows(list(places.items()))
-    return '\n'.join(['', '---- hand3r demo ----', *lines, '---------------------'])
+    return '\n'.join(['', '---- hand3r summary ----', *lines, '------------------------'])
 
 
 def as_numbers(summary: Summary) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def for_picture(summary: Summary) -> list[tuple[str, str]]:
             entries.append(('camera ATE', f'{1e2 * accuracy.camera_ate:.1f} cm'))
         if accuracy.depth_abs_rel is not None:
             entries.append(('depth AbsRel', f'{accuracy.depth_abs_rel:.3f}'))
-    if summary.latency_ms:
+    if any(summary.latency_ms):
         entries.append(('latency p50', f'{summary.latency_ms[0]:.0f} ms'))
     if summary.seconds > 0.0:
         entries.append(('rate', f'{(summary.results - 1) / summary.seconds:.1f} Hz'))

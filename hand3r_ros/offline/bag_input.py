@@ -105,7 +105,7 @@ class BagInput:
             return
         with opened_recording(self._path) as reader:
             chosen = [c for c in reader.connections if c.topic in names]
-            types = {c.msgtype: _types_of(c) for c in chosen}
+            types = {c.msgtype: types_of(c) for c in chosen}
             messages = reader.messages(chosen)
             while True:
                 try:
@@ -177,7 +177,7 @@ def _kind(connection: Connection) -> str:
     return connection.msgtype if encoding == 'cdr' else f'{connection.msgtype}, {encoding}'
 
 
-def _types_of(connection: Connection) -> Typestore:
+def types_of(connection: Connection) -> Typestore:
     """A store that knows the connection's type: as the recording defines it, else the standard one."""
     definition = connection.msgdef
     if definition.format == MessageDefinitionFormat.NONE or not definition.data:
