@@ -58,11 +58,13 @@ install_requirements() {
     touch "$stamp"
 }
 
-# Installs hand3r_ros itself, from its folder.
+# install_package FOLDER COMMAND: installs the distribution in FOLDER from there; COMMAND is one that it brings.
 install_package() {
-    if [ ! -e "$VENV/bin/hand3r" ] || [ "$ROOT/setup.py" -nt "$VENV/bin/hand3r" ]; then
-        "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$ROOT"
-        touch "$VENV/bin/hand3r"
+    local command="$VENV/bin/$2"
+    if [ ! -e "$command" ] || [ "$1/setup.py" -nt "$command" ]; then
+        "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$1" ||
+            fail "pip could not install $1: see its messages above"
+        touch "$command"
     fi
 }
 
@@ -70,9 +72,9 @@ ensure_embedded() {
     BACKEND=embedded
     [ -x "$VENV/bin/python" ] || "$(base_python)" -m venv "$VENV" || fail "could not create $VENV"
     PYTHON="$VENV/bin/python" ROS2="$VENV/bin/ros2" CONSTRAINTS=(-c "$ROOT/constraints.txt")
-    install_requirements requirements.txt requirements-embedded.txt "$@"
-    install_package
-    "$PYTHON" "$ROOT/embedded_ros/activate.py" >/dev/null || fail 'embedded_ros could not be activated'
+    install_requirements requirements.txt embedded_ros/requirements.txt "$@"
+    install_package "$ROOT" hand3r
+    install_package "$ROOT/embedded_ros" ros2
     export PATH="$VENV/bin:$PATH"
 }
 

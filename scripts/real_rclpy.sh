@@ -118,7 +118,7 @@ ensure_real_rclpy() {
     install_requirements requirements.txt requirements-rclpy.txt "$@"
     compile_messages
     activate_embedded_packages
-    install_package
+    install_package "$ROOT" hand3r
     export PATH="$VENV/bin:$PATH" OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
     echo "middleware: rclpy of ROS 2 Jazzy with Fast DDS, python: $("$PYTHON" --version)"
 }

@@ -85,9 +85,8 @@ def test_there_is_a_torch_for_the_python_of_every_distribution(version: str) -> 
 def test_embedded_ros_resolves_where_the_scripts_use_it(version: str, tmp_path: Path) -> None:
     """Its middleware and the versions it is tested with have no wheels for Python 3.14."""
     pinned = [line for line in requirements('constraints.txt') if '==' in line]
-    dry_run(
-        version, tmp_path, '--no-deps', *requirements('requirements-embedded.txt', 'requirements-pytest.txt'), *pinned
-    )
+    wanted = requirements('embedded_ros/requirements.txt', 'requirements-pytest.txt')
+    dry_run(version, tmp_path, '--no-deps', *wanted, *pinned)
 
 
 @pytest.mark.slow

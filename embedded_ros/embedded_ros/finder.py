@@ -14,7 +14,9 @@ from types import ModuleType
 
 from embedded_ros.messages import sources
 
-API_FOLDER = Path(__file__).resolve().parent.parent / 'api'
+PACKAGE_FOLDER = Path(__file__).resolve().parent
+# In the repository beside this package, in an installed copy within it.
+API_FOLDER = next(folder / 'api' for folder in (PACKAGE_FOLDER.parent, PACKAGE_FOLDER) if (folder / 'api').is_dir())
 INTERFACE_KINDS = ('msg', 'srv')
 
 

@@ -1,10 +1,12 @@
 """Where the subset is active, where it is not, and what it leaves behind."""
 
+import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
 from processes import PACKAGE_ROOT, environment, needs_embedded_rclpy
 
 needs_embedded_rclpy('where it is active')
@@ -75,22 +77,46 @@ def test_further_message_packages_are_found_on_the_interface_path(tmp_path):
     assert result.stdout == 'True\n[0, 0]\n', result.stderr
 
 
-def test_activation_writes_two_files_and_removes_them(tmp_path):
-    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', str(tmp_path / 'venv')], check=True, timeout=120)
-    python = tmp_path / 'venv' / 'bin' / 'python'
-    libraries = tmp_path / 'venv' / 'lib' / f'python{sysconfig.get_python_version()}' / 'site-packages'
-    script = [str(python), str(PACKAGE_ROOT / 'activate.py')]
+@pytest.mark.parametrize('editable', [True, False], ids=['editable', 'copied'])
+def test_pip_installs_the_distribution_and_takes_it_away_without_a_trace(tmp_path, editable):
+    venv = tmp_path / 'venv'
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', str(venv)], check=True, timeout=120)
+    libraries = venv / 'lib' / f'python{sysconfig.get_python_version()}' / 'site-packages'
+    before = {path for path in venv.rglob('*') if not path.is_dir()}
+    source = tmp_path / 'embedded_ros'
+    shutil.copytree(PACKAGE_ROOT, source, ignore=shutil.ignore_patterns('build', '*.egg-info', '__pycache__'))
+    pip = [sys.executable, '-m', 'pip', '--disable-pip-version-check']
+    options = ['--ignore-installed', '--no-deps', '--no-build-isolation', '--prefix', str(venv)]
+    installed = subprocess.run(
+        [*pip, 'install', *options, *(['-e'] if editable else []), str(source)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert installed.returncode == 0, installed.stderr
+    assert not list(libraries.glob('rclpy*'))
+    assert (venv / 'bin' / 'ros2').stat().st_mode & 0o111
 
-    subprocess.run(script, check=True, capture_output=True, timeout=60)
-    written = {path.name for path in libraries.iterdir()}
-    assert written == {'hand3r_embedded_ros.pth'}
-    assert (tmp_path / 'venv' / 'bin' / 'ros2').stat().st_mode & 0o111
-    code = 'import importlib.util as u; print(u.find_spec("rclpy") is not None, u.find_spec("std_srvs") is not None)'
-    found = subprocess.run([str(python), '-c', code], capture_output=True, text=True, timeout=60, cwd='/')
-    assert found.stdout.split() == ['True', 'True'], found.stderr
+    code = (
+        'import importlib.util as u, std_srvs.srv; print(std_srvs.srv.__spec__.origin)\n'
+        'print(*(u.find_spec(name).origin for name in ("rclpy", "tf2_ros", "ament_index_python")), sep="\\n")'
+    )
+    python = str(venv / 'bin' / 'python')
+    dependencies = sysconfig.get_path('purelib')
+    found = subprocess.run(
+        [python, '-c', f'import sys; sys.path.append({dependencies!r})\n{code}'],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd='/',
+    )
+    definitions, *packages = found.stdout.splitlines()
+    assert definitions == 'embedded_ros definitions', found.stderr
+    home = source if editable else libraries / 'embedded_ros'
+    assert len(packages) == 3 and all(package.startswith(f'{home}/api/') for package in packages), packages
 
-    subprocess.run([*script, '--remove'], check=True, capture_output=True, timeout=60)
-    assert not list(libraries.iterdir()) and not (tmp_path / 'venv' / 'bin' / 'ros2').exists()
+    subprocess.run([*pip, '--python', python, 'uninstall', '-y', 'hand3r_embedded_ros'], check=True, timeout=120)
+    assert {path for path in venv.rglob('*') if not path.is_dir()} == before
 
 
 def test_nothing_named_like_ros_is_in_site_packages():

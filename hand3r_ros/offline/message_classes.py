@@ -21,7 +21,7 @@ def require_message_classes() -> None:
         return
     raise RunError(
         'the ROS message classes (hand3r_msgs, sensor_msgs, ...) cannot be imported: source the ROS 2 workspace in '
-        'which hand3r_msgs is built, or without ROS 2 run embedded_ros/activate.py in your virtual environment'
+        'which hand3r_msgs is built, or without ROS 2 run "pip install -e embedded_ros" in your virtual environment'
     )
 
 
