@@ -18,6 +18,7 @@ PARAMETER_OPTIONS = {
     'the recording has boxes, else auto',
     'max_hands': 'hands per image at most',
     'pose_source': 'camera pose: auto, network, geometric, or tf (of a recording)',
+    'use_depth': 'depth that was measured: auto (where there is any), off, or required',
     'translation': 'metric place of hands: auto, network or aligned',
     'state_update': 'of the recurrent state: cut3r, or ttt3r for long streams',
     'reset_interval': 'begin the recurrent state anew every n images; 0: never',
@@ -25,6 +26,7 @@ PARAMETER_OPTIONS = {
     'precision': 'float32, float16 or bfloat16',
 }
 """Parameters of the node that have an option of their own; all others go through ``--parameter``."""
+_OTHER_NAMES = {'use_depth': 'depth'}
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -95,13 +97,22 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--camera-frame', default='', help='frame of a camera that names none')
     group.add_argument('--topic', default='', help='image topic of a recording, raw or compressed')
     group.add_argument('--camera-info-topic', default='', help='default: the one beside the image topic')
+    group.add_argument('--depth-topic', default='', help='default: the one beside the image topic')
+    group.add_argument(
+        '--depth-scale',
+        type=number_argument(0.0, 1e6),
+        default=0.0,
+        metavar='N',
+        help='units per metre of 16 bit depth files; default: 1000, and 5000 where names are times, as those of TUM',
+    )
     group.add_argument('--detections-topic', default='', help='default: the only Detection2DArray topic')
 
 
 def _add_reconstruction_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('reconstruction', 'the parameters of the node, see docs/parameters.md')
     for name, text in PARAMETER_OPTIONS.items():
-        group.add_argument(f'--{name.replace("_", "-")}', dest=f'parameter_{name}', metavar=name.upper(), help=text)
+        option = _OTHER_NAMES.get(name, name).replace('_', '-')
+        group.add_argument(f'--{option}', dest=f'parameter_{name}', metavar=name.upper(), help=text)
     group.add_argument(
         '--state',
         type=path_argument,
@@ -145,7 +156,10 @@ def run(options: argparse.Namespace) -> None:
             fps=options.fps,
             camera_frame=options.camera_frame,
             calibration=options.calibration,
-            topics=BagTopics(options.topic, options.camera_info_topic, options.detections_topic),
+            topics=BagTopics(
+                options.topic, options.camera_info_topic, options.detections_topic, depth=options.depth_topic
+            ),
+            depth_units=options.depth_scale,
             node_name=options.node_name,
             overwrite=options.overwrite,
             checkpoint_seconds=options.checkpoint_every,

@@ -35,6 +35,7 @@ def reconstructor_config(parameters: NodeParameters) -> ReconstructorConfig:
         state_update=parameters.state_update,
         reset_interval=parameters.reset_interval,
         pose_source=parameters.pose_source,
+        use_depth=parameters.use_depth,
         max_hands=parameters.max_hands,
         fallback_focal=parameters.fallback_focal_px,
         initial_camera_pose=parameters.initial_camera_pose,

@@ -19,6 +19,9 @@ from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.node.lens import FISHEYE_MODEL, Calibration, LensCorrection, LensDistortion, Undistorter
 from hand3r_ros.online.results import FrameResult, HandDetection
 
+SAME_ASPECT = 0.02
+"""Relative difference of two ratios of width to height that still show the same view."""
+
 _ODD_IN_X = (3, 8, 9, 13)
 """Of k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4 tau_x tau_y those that change sign when x does: p2, s1, s2, tau_y."""
 
@@ -37,6 +40,11 @@ class ImageCorrection:
         """The corrected image (H, W, 3)."""
         image = np.ascontiguousarray(published[:, ::-1]) if self._mirrored else published
         return image if self._lens is None else self._lens.image(image)
+
+    def depth(self, published: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Depth (h, w) that is registered to the published image, at the pixels of the corrected one; never mixed."""
+        depth = np.ascontiguousarray(published[:, ::-1]) if self._mirrored else published
+        return depth if self._lens is None or not same_view(depth, self._lens) else self._lens.depth(depth)
 
     def detections(self, published: tuple[HandDetection, ...] | None) -> tuple[HandDetection, ...] | None:
         """Hands of the published image in the corrected one, without those that are not in it; None stays None."""
@@ -78,6 +86,12 @@ class ImageCorrections:
             calibration = mirrored_calibration(calibration)
         intrinsics = None if calibration is None else calibration.intrinsics
         return ImageCorrection(width, self._mirrored, intrinsics, self._lenses.undistorter(calibration))
+
+
+def same_view(depth: NDArray[np.float32], lens: Undistorter) -> bool:
+    """Whether depth can be that of the lens's image in another resolution; if not, it is refused later on."""
+    camera, (height, width) = lens.calibration.intrinsics, depth.shape
+    return abs(width * camera.height / (height * camera.width) - 1.0) < SAME_ASPECT
 
 
 def mirrored_calibration(calibration: Calibration) -> Calibration:

@@ -116,7 +116,7 @@ def decode_compressed_image(message: CompressedImageLike, decoder: ImageDecoder 
     """
     decoder = decoder or ImageDecoder()
     try:
-        pixels = decoder.encoded(_as_bytes(message.data), kind=shortened(message.format))
+        pixels = decoder.encoded(message_bytes(message.data), kind=shortened(message.format))
     except ImageDecodingError as error:
         raise ImageDecodingError(error.cause, f"format '{shortened(message.format)}': {error}") from error
     if pixels.ndim == 3:
@@ -147,7 +147,7 @@ def _converted(pixels: NDArray[np.uint8], conversion: int, encoding: str) -> Rgb
         ) from error
 
 
-def _as_bytes(data: object) -> NDArray[np.uint8]:
+def message_bytes(data: object) -> NDArray[np.uint8]:
     """View ``data`` (array.array, bytes, memoryview, ndarray or a list) as a flat uint8 array, uncopied if possible."""
     if isinstance(data, list | tuple):
         return np.asarray(data, np.uint8)
@@ -159,12 +159,22 @@ def _read_rows(message: ImageLike, layout: _Layout, decoder: ImageDecoder) -> ND
     itemsize = layout.bits // 8
     row_bytes = message.width * layout.channels * itemsize
     rows = int(message.height * layout.height_factor)
+    pixels = message_rows(message, row_bytes, rows)
+    shape = (rows, message.width) if layout.channels == 1 else (rows, message.width, layout.channels)
+    if layout.bits == 16:
+        words = pixels.view('>u2' if message.is_bigendian else '<u2').astype(np.uint16)
+        return decoder.to_8_bit(words.reshape(shape), message.encoding)
+    return pixels.reshape(shape)
+
+
+def message_rows(message: ImageLike, row_bytes: int, rows: int) -> NDArray[np.uint8]:
+    """(rows, row_bytes) of the message's data without padding; raises :class:`ImageDecodingError` if it has less."""
     if message.step < row_bytes:
         raise ImageDecodingError(
             'bad step',
             f"step {message.step} is shorter than a row of {message.width} px '{message.encoding}' ({row_bytes} bytes)",
         )
-    data = _as_bytes(message.data)
+    data = message_bytes(message.data)
     # The padding of the last row may be left out.
     needed = message.step * (rows - 1) + row_bytes
     if data.size < needed:
@@ -172,9 +182,4 @@ def _read_rows(message: ImageLike, layout: _Layout, decoder: ImageDecoder) -> ND
             'truncated', f"data is truncated: {data.size} of {message.step * rows} bytes ('{message.encoding}')"
         )
     strided = np.lib.stride_tricks.as_strided(data, (rows, row_bytes), (message.step, 1), writeable=False)
-    pixels = np.ascontiguousarray(strided)
-    shape = (rows, message.width) if layout.channels == 1 else (rows, message.width, layout.channels)
-    if layout.bits == 16:
-        words = pixels.view('>u2' if message.is_bigendian else '<u2').astype(np.uint16)
-        return decoder.to_8_bit(words.reshape(shape), message.encoding)
-    return pixels.reshape(shape)
+    return np.ascontiguousarray(strided)

@@ -59,6 +59,12 @@ class Undistorter:
         """The undistorted image; black where the raw one shows nothing."""
         return np.asarray(cv2.remap(raw, *self._maps, cv2.INTER_LINEAR), np.uint8)
 
+    def depth(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Depth (h, w) of the raw image, of any resolution, in the undistorted one (H, W): each pixel from one."""
+        camera = self.calibration.intrinsics
+        whole = cv2.resize(raw, (camera.width, camera.height), interpolation=cv2.INTER_NEAREST)
+        return np.asarray(cv2.remap(whole, *self._maps, cv2.INTER_NEAREST), np.float32)
+
     def from_raw(self, pixels: ArrayLike) -> Array:
         """Pixels (N, 2) of the raw image in the undistorted one."""
         points = np.asarray(pixels, float).reshape(-1, 1, 2)

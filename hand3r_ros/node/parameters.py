@@ -133,8 +133,20 @@ class MapParameters:
 
 @dataclass(frozen=True)
 class DepthParameters:
-    """Group ``depth``: ~/depth/image and ~/depth/camera_info."""
+    """Group ``depth``: the depth that is measured (topic depth), and that of the result (~/depth/image)."""
 
+    slop: float = parameter(
+        0.02,
+        'Largest difference between the stamps of an image and of its depth, s; equal stamps come first',
+        minimum=0.0,
+        maximum=1.0,
+    )
+    wait: float = parameter(
+        0.1,
+        'Longest wait of an image for its depth, s; only while depth has a publisher',
+        minimum=0.0,
+        maximum=5.0,
+    )
     publish: bool = parameter(False, 'Publish the depth image (32FC1, metres) and its camera_info')
 
 
@@ -257,6 +269,19 @@ class NodeParameters:
         'the detection head finds with certainty',
         SETUP,
         choices=('auto', 'topic', 'network', 'mediapipe', 'none'),
+    )
+    use_depth: str = parameter(
+        'auto',
+        'Measured depth from topic depth: used for images that have it (auto), ignored (off), or mandatory, so that '
+        'images without it are skipped (required)',
+        SETUP,
+        choices=('auto', 'off', 'required'),
+    )
+    depth_transport: str = parameter(
+        'raw',
+        'raw: topic depth (Image); compressedDepth: topic depth/compressedDepth, PNG only',
+        SETUP,
+        choices=('raw', 'compressedDepth'),
     )
     max_hands: int = parameter(2, 'Maximum number of hands per image, best scores first', SETUP, minimum=0, maximum=16)
     pose_source: str = parameter(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,12 @@ from rosbags.typesys.store import Typestore
 
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node.calibration import CalibrationError, calibration_from_camera_info
+from hand3r_ros.node.depth_alignment import PublishedDepth
+from hand3r_ros.node.depth_decoding import decode_depth
 from hand3r_ros.node.detections import DEFAULT_SIDES, Sides, detections_from_message
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
 from hand3r_ros.node.image_decoding import ImageDecodingError, decode_message
+from hand3r_ros.node.lens import Calibration
 from hand3r_ros.node.messages import matrix_from_transform
 from hand3r_ros.node.names import frame_name, shortened
 from hand3r_ros.node.stamps import checked_nanoseconds
@@ -23,6 +28,7 @@ from hand3r_ros.offline.bag_files import opened_recording
 from hand3r_ros.offline.bag_topics import BagTopics
 from hand3r_ros.offline.errors import InputError, UnusableImageError
 from hand3r_ros.offline.inputs import Calibrations, Companions, InputImage, RgbImage
+from hand3r_ros.offline.recorded_depth import DepthPairing
 from hand3r_ros.offline.recorded_detections import RecordedDetections
 from hand3r_ros.offline.serialization import type_store
 from hand3r_ros.offline.transforms import TransformHistory
@@ -35,22 +41,32 @@ MOST_NOTES = 20
 class BagInput:
     """One image topic of a recording, with what was recorded beside it."""
 
-    def __init__(self, path: Path, wanted: BagTopics, rectified: bool = False, sides: Sides = DEFAULT_SIDES) -> None:
-        """Looks at the recording and chooses the topics.
+    def __init__(
+        self,
+        path: Path,
+        wanted: BagTopics,
+        rectified: bool = False,
+        sides: Sides = DEFAULT_SIDES,
+        depth_slop_ns: int | None = None,
+    ) -> None:
+        """Looks at the recording and chooses the topics; without ``depth_slop_ns`` depth is not read.
 
         Raises:
             InputError: it cannot be read, or it is not clear which topic is meant; lists those there are.
 
         """
         self._path, self._rectified, self._sides = path, rectified, sides
+        self._slop_ns = depth_slop_ns or 0
         with opened_recording(self._path) as reader:
             self.topics = wanted.chosen({c.topic: _kind(c) for c in reader.connections if c.msgcount}, path)
+            if depth_slop_ns is None:
+                self.topics = replace(self.topics, depth='', depth_info='')
             self._count = sum(c.msgcount for c in reader.connections if c.topic == self.topics.image)
 
     @property
     def description(self) -> str:
         """Recording and topics."""
-        others = [topic for topic in (self.topics.camera_info, self.topics.detections) if topic]
+        others = [topic for topic in (self.topics.camera_info, self.topics.detections, self.topics.depth) if topic]
         beside = f' with {" and ".join(others)}' if others else ', uncalibrated'
         return f'{self._count} images of topic {self.topics.image}{beside} in recording {self._path}'
 
@@ -67,17 +83,26 @@ class BagInput:
         return self._count
 
     def images(self) -> Iterator[InputImage]:
-        """The messages of the image topic in the order in which they were recorded."""
+        """The messages of the image topic in the order in which they were recorded, with their depth."""
+        pairing = DepthPairing(self._slop_ns) if self.topics.depth else None
         index = -1
-        for connection, log_ns, data, types in self._messages([self.topics.image]):
+        for connection, log_ns, data, types in self._messages([self.topics.image, self.topics.depth]):
+            if pairing is not None and connection.topic == self.topics.depth:
+                with suppress(Exception):  # as below; its image goes on without
+                    message: Any = types.deserialize_cdr(data, connection.msgtype)
+                    stamp_ns = checked_nanoseconds(message.header.stamp)
+                    yield from pairing.add_depth(stamp_ns, partial(_decode_depth, message))
+                continue
             index += 1
             name = f'message {index} of {self.topics.image}'
             try:
-                message: Any = types.deserialize_cdr(data, connection.msgtype)
+                message = types.deserialize_cdr(data, connection.msgtype)
                 stamp_ns = checked_nanoseconds(message.header.stamp)
-                yield InputImage(name, stamp_ns, log_ns, message.header.frame_id, partial(_decode, message))
+                image = InputImage(name, stamp_ns, log_ns, message.header.frame_id, partial(_decode, message))
             except Exception as error:  # rosbags raises whatever its generated code meets in damaged bytes
-                yield InputImage(name, log_ns, log_ns, FALLBACK_CAMERA_FRAME, partial(_fail, error))
+                image = InputImage(name, log_ns, log_ns, FALLBACK_CAMERA_FRAME, partial(_fail, error))
+            yield from [image] if pairing is None else pairing.add_image(image)
+        yield from [] if pairing is None else pairing.rest()
 
     def faults(self) -> tuple[str, ...]:
         """None: a recording that cannot be read on ends the run."""
@@ -89,6 +114,8 @@ class BagInput:
         handlers: dict[str, Callable[[int, Any], None]] = {}
         if self.topics.camera_info:
             handlers[self.topics.camera_info] = gathered.on_camera_info
+        if self.topics.depth_info:
+            handlers[self.topics.depth_info] = gathered.on_depth_info
         if self.topics.detections:
             handlers[self.topics.detections] = gathered.on_detections
         for topic in self.topics.transforms:
@@ -124,6 +151,7 @@ class _Gathered:
         self._rectified, self._sides = rectified, sides
         self._since: list[int] = []
         self._cameras: list[Any] = []
+        self._depth_camera: Calibration | None = None
         self._detections: dict[int, tuple[HandDetection, ...]] = {}
         self._unstamped: dict[int, tuple[HandDetection, ...]] = {}
         self._transforms = TransformHistory()
@@ -144,6 +172,13 @@ class _Gathered:
         if not self._since or self._cameras[-1] != calibration:
             self._since.append(log_ns)
             self._cameras.append(calibration)
+
+    def on_depth_info(self, log_ns: int, message: Any) -> None:
+        if self._depth_camera is None:
+            try:
+                self._depth_camera = calibration_from_camera_info(message)
+            except CalibrationError as error:
+                self.note(f'camera_info of depth: {error}')
 
     def on_detections(self, log_ns: int, message: Any) -> None:
         stamp_ns = checked_nanoseconds(message.header.stamp)
@@ -168,6 +203,7 @@ class _Gathered:
             RecordedDetections(self._detections, self._unstamped) if has_detections else None,
             self._transforms if has_transforms else None,
             tuple(text if count == 1 else f'{text} ({count} times)' for text, count in self._notes.items()),
+            self._depth_camera,
         )
 
 
@@ -197,6 +233,13 @@ def types_of(connection: Connection) -> Typestore:
 def _decode(message: Any, decoder: ImageDecoder | None = None) -> RgbImage:
     try:
         return decode_message(message, decoder)
+    except ImageDecodingError as error:
+        raise UnusableImageError(str(error)) from error
+
+
+def _decode_depth(message: Any) -> PublishedDepth:
+    try:
+        return PublishedDepth(decode_depth(message), message.header.frame_id)
     except ImageDecodingError as error:
         raise UnusableImageError(str(error)) from error
 

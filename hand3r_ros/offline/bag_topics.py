@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from hand3r_ros.offline.errors import InputError
@@ -16,6 +17,10 @@ _NO_COLOR_IMAGE = ('depth', 'disparity', 'mask', 'segmentation', 'infra', 'therm
 """Image topics with these words in their names are not taken unless they are asked for."""
 
 
+_REGISTERED = ('aligned', 'registered', 'depth_to_')
+"""Words in the names of depth topics that say that the depth is in the view of the colour camera."""
+
+
 @dataclass(frozen=True)
 class BagTopics:
     """Names of topics; empty: to be found, or none."""
@@ -24,6 +29,8 @@ class BagTopics:
     camera_info: str = ''
     detections: str = ''
     transforms: tuple[str, ...] = ()
+    depth: str = ''
+    depth_info: str = ''
 
     def chosen(self, types: Mapping[str, str], path: Path) -> BagTopics:
         """The topics to read, from the types of all topics of the recording that have messages.
@@ -34,12 +41,16 @@ class BagTopics:
         """
         image = self._image(types, path)
         info = self._named('--camera-info-topic', self.camera_info, (CAMERA_INFO_TYPE,), types, path)
+        info = info or _beside(image, types)
+        depth = self._named('--depth-topic', self.depth, IMAGE_TYPES, types, path) or _depth_beside(image, types)
         detections = self._named('--detections-topic', self.detections, (DETECTIONS_TYPE,), types, path)
         return BagTopics(
             image,
-            info or _beside(image, types),
+            info,
             detections or _only(DETECTIONS_TYPE, types),
             tuple(sorted(topic for topic, kind in types.items() if kind == TRANSFORMS_TYPE)),
+            depth,
+            _info_of_depth(depth, info, types),
         )
 
     def _image(self, types: Mapping[str, str], path: Path) -> str:
@@ -79,6 +90,35 @@ def _beside(image: str, types: Mapping[str, str]) -> str:
         if types.get(candidate) == CAMERA_INFO_TYPE:
             return candidate
     return _only(CAMERA_INFO_TYPE, types)
+
+
+def _info_of_depth(depth: str, color_info: str, types: Mapping[str, str]) -> str:
+    """The camera_info right beside a depth topic, if it is not that of the colour camera; '' if there is none."""
+    image, _, transport = depth.rpartition('/')
+    namespace = (image if transport.startswith('compressed') else depth).rpartition('/')[0]
+    found = f'{namespace}/camera_info'
+    return found if types.get(found) == CAMERA_INFO_TYPE and found != color_info else ''
+
+
+def _depth_beside(image: str, types: Mapping[str, str]) -> str:
+    """The depth that belongs to an image topic: registered rather than not, near it by name, raw; '' if none does."""
+    found = [
+        topic
+        for topic, kind in types.items()
+        if kind in IMAGE_TYPES and topic != image and 'depth' in topic.lower() and not _is_no_depth(topic)
+    ]
+
+    def rank(topic: str) -> tuple[bool, int, bool, str]:
+        same = (one == other for one, other in zip(topic.split('/'), image.split('/'), strict=False))
+        shared = len(list(takewhile(bool, same)))
+        is_registered = any(word in topic.lower() for word in _REGISTERED)
+        return not is_registered, -shared, types[topic] != IMAGE_TYPES[0], topic
+
+    return min(found, key=rank, default='')
+
+
+def _is_no_depth(topic: str) -> bool:
+    return any(word in topic.lower() for word in ('confidence', 'theora', 'infra', 'disparity', 'ffmpeg'))
 
 
 def _only(kind: str, types: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages, messages_scene, topics
 from hand3r_ros.node.calibration import going_on_uncalibrated, size_problem
 from hand3r_ros.node.configuration import decoding_options
+from hand3r_ros.node.depth_alignment import DepthRefusedError, aligned_depth
 from hand3r_ros.node.detections import boxes_in_image, why_unmatched
 from hand3r_ros.node.frames import camera_frame
 from hand3r_ros.node.image_correction import ImageCorrection, ImageCorrections
@@ -30,7 +31,7 @@ from hand3r_ros.offline.tally import Tally
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.factory import load_hand_model
 from hand3r_ros.online.reconstructor import OnlineReconstructor
-from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
+from hand3r_ros.online.results import CameraFrame, DepthImage, FrameResult, HandDetection, ScaleSource
 
 TF_TOPIC = '/tf'
 NO_CALIBRATION = 'the input has no usable calibration (--calibration FILE gives one)'
@@ -99,6 +100,9 @@ class FrameStepper:
             tally.skip(image.name, _CAUSES[type(error)], getattr(error, 'reason', str(error)))
             return None
         new_session = self.session_id != self.reconstructor.session_id
+        if result.depth_refused:
+            tally.warn(result.depth_refused)
+        tally.with_depth += result.scale_source == ScaleSource.DEPTH
         published = correction.result_as_published(result)
         found = list(self._messages(image, published, new_session, decoded - began, tally))
         return Step(frame.image, frame, result, found, new_session)
@@ -153,7 +157,19 @@ class FrameStepper:
             intrinsics=correction.intrinsics,
             detections=correction.detections(self._detections(image, pixels, tally)),
             T_world_camera=self._known_pose(image, tally),
+            depth=self._depth(image, correction, tally),
         )
+
+    def _depth(self, image: InputImage, correction: ImageCorrection, tally: Tally) -> DepthImage | None:
+        """What was measured with the image, None where nothing was or it cannot be used; ``tally`` says why."""
+        if image.depth is None or self._parameters.use_depth == 'off':
+            return None
+        try:
+            depth = replace(image.depth(), calibration=self._companions.depth_camera)
+            return aligned_depth(depth, image.frame_id, correction, self._lookup)
+        except (UnusableImageError, DepthRefusedError) as error:
+            tally.warn(str(error))
+            return None
 
     def _calibration(self, image: InputImage, pixels: RgbImage, tally: Tally | None = None) -> Calibration | None:
         """The camera that the image was taken with, None when it is not known; ``tally`` is told of a wrong one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.imaging.decoder import ImageDecoder
+from hand3r_ros.node.depth_alignment import PublishedDepth
 from hand3r_ros.node.lens import Calibration
 from hand3r_ros.offline.recorded_detections import RecordedDetections
 from hand3r_ros.offline.transforms import TransformHistory
@@ -35,6 +36,8 @@ class InputImage:
     frame_id: str  # the camera's optical frame
     decode: DecodeImage
     """Only valid until the next image is asked for."""
+    depth: Callable[[], PublishedDepth] | None = None
+    """Reads the depth that was measured with it; raises UnusableImageError. None: there is none."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Companions:
     detections: RecordedDetections | None = None  # None: there is no such topic
     transforms: TransformHistory | None = None
     notes: tuple[str, ...] = ()  # what a user should know about the input
+    depth_camera: Calibration | None = None  # of depth that may have to be registered
 
 
 class Input(Protocol):

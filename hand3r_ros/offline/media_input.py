@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,8 +15,11 @@ import numpy as np
 
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.media import MediaError, image_folder, read_image, shown_name
+from hand3r_ros.node.depth_alignment import PublishedDepth
 from hand3r_ros.node.frames import FALLBACK_CAMERA_FRAME
+from hand3r_ros.offline.depth_files import color_folder, depth_beside, read_depth
 from hand3r_ros.offline.errors import InputError, UnusableImageError
+from hand3r_ros.offline.image_stamps import stamps_of_names
 from hand3r_ros.offline.inputs import Companions, InputImage, RgbImage
 from hand3r_ros.video import Video, VideoFrame, VideoReading
 
@@ -28,14 +30,6 @@ FIRST_STAMP_NS = NANOSECONDS
 DEFAULT_IMAGE_RATE = 5.0
 """Hz, of image files whose names say no time."""
 
-FASTEST_RATE = 1000
-"""Hz, that names may say."""
-
-_WHOLE_NAME = re.compile(r'[1-9][0-9]+')
-_UNITS = {19: 1, 18: 1, 16: 1_000, 13: 1_000_000}
-"""Nanoseconds of one, by the number of digits."""
-_SECOND_NAME = re.compile(r'([1-9][0-9]{8,9})\.([0-9]{1,9})')
-
 
 @dataclass(frozen=True)
 class MediaOptions:
@@ -43,6 +37,8 @@ class MediaOptions:
 
     fps: float = 0.0  # Hz; 0: the video's own times, or the times in the names of images, else 5 Hz
     frame_id: str = FALLBACK_CAMERA_FRAME
+    use_depth: bool = True  # that lies beside image files
+    depth_units: float = 0.0  # per metre, of 16 bit depth; 0: by their layout
 
 
 class VideoInput:
@@ -108,6 +104,11 @@ class ImagesInput:
 
         """
         self._options, self._notes = options, notes
+        self._depth = depth_beside(paths, options.depth_units) if len(paths) > 1 else None
+        paths = list(paths) if self._depth is None else list(self._depth.color)
+        self._depth_of = (
+            {} if self._depth is None or not options.use_depth else dict(zip(paths, self._depth.depth, strict=True))
+        )
         self._paths = list(paths)
         self._stamps = [None] * len(paths) if options.fps else stamps_of_names([path.stem for path in paths])
         self._has_named = any(stamp is not None for stamp in self._stamps)
@@ -122,7 +123,13 @@ class ImagesInput:
         """Number of images, folder, and where their stamps come from."""
         times = 'stamps from their names' if self._has_named else f'{self._options.fps or DEFAULT_IMAGE_RATE:g} Hz'
         count = 'one image' if len(self._paths) == 1 else f'{len(self._paths)} images'
-        return f'{count} of {self._paths[0].parent}, {times}'
+        with_depth = sum(path is not None for path in self._depth_of.values())
+        units = (
+            f', {with_depth} with depth in {self._depth.units_per_metre:g} units a metre'
+            if self._depth and with_depth
+            else ''
+        )
+        return f'{count} of {self._paths[0].parent}, {times}{units}'
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -155,47 +162,24 @@ class ImagesInput:
             elif stamp is None:
                 stamp = FIRST_STAMP_NS + round(index * NANOSECONDS / rate)
             last_ns = stamp
-            yield InputImage(shown_name(Path(path.name)), stamp, stamp, self._options.frame_id, decode)
+            yield InputImage(
+                shown_name(Path(path.name)), stamp, stamp, self._options.frame_id, decode, self._read_depth(path)
+            )
+
+    def _read_depth(self, path: Path) -> Callable[[], PublishedDepth] | None:
+        depth = self._depth_of.get(path)
+        if depth is None or self._depth is None:
+            return None
+        return partial(read_depth, depth, self._depth.units_per_metre)
 
 
 def images_of_folder(folder: Path, options: MediaOptions) -> ImagesInput:
-    """All images of a folder; raises InputError when there is none."""
+    """All images of a folder, or of its ``rgb`` beside a ``depth``; raises InputError when there is none."""
     try:
-        found = image_folder(folder)
+        found = image_folder(color_folder(folder))
     except MediaError as error:
         raise InputError(f'{error}; a recording (rosbag2) needs its metadata.yaml in the folder') from error
     return ImagesInput(found.images, options, found.notes)
-
-
-def stamps_of_names(stems: Sequence[str]) -> list[int | None]:
-    """Nanoseconds of every name; None for all where fewer than half of them are times.
-
-    Raises:
-        InputError: they would be more than 1000 images per second, so that they cannot be times.
-
-    """
-    stamps = [stamp_of_name(stem) for stem in stems]
-    known = sorted(stamp for stamp in stamps if stamp is not None)
-    if len(known) < 2 or 2 * len(known) < len(stems):
-        return [None] * len(stems)
-    step = int(np.median(np.diff(known)))
-    if step * FASTEST_RATE < NANOSECONDS:
-        rate = f'{NANOSECONDS / step:.0f} images per second' if step else 'images at the same time'
-        raise InputError(f'names such as {stems[0]} say {rate} when they are read as times: give the rate with --fps')
-    return stamps
-
-
-def stamp_of_name(stem: str) -> int | None:
-    """Nanoseconds since 1970 in a file name, by its number of digits.
-
-    18 or 19 are nanoseconds (1403636579763555584, EuRoC), 16 microseconds (Oxford RobotCar), 13 milliseconds, 9 or 10
-    with a fraction seconds (1305031102.175304, TUM). Everything else, and zeros in front, are numbers of images: None.
-    """
-    if (match := _WHOLE_NAME.fullmatch(stem)) and len(stem) in _UNITS:
-        return int(match[0]) * _UNITS[len(stem)]
-    if match := _SECOND_NAME.fullmatch(stem):
-        return int(match[1]) * NANOSECONDS + int(match[2].ljust(9, '0'))
-    return None
 
 
 def _rgb(frame: VideoFrame, decoder: ImageDecoder | None = None) -> RgbImage:

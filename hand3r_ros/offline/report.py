@@ -16,6 +16,8 @@ def summary(tally: Tally, out: Path, messages: int, notes: tuple[str, ...], topi
         f'{tally.processed} images in {tally.seconds:.1f} s ({per_image:.0f} ms each), {tally.hands} hands in '
         f'{tally.frames_with_hands} of them{sessions}'
     ]
+    if tally.with_depth:
+        lines.append(f'{tally.with_depth} images with measured depth')
     lines += _skipped(tally)
     if tally.without_detections:
         lines.append(f'{tally.without_detections} images had no hand boxes: {tally.why_without}')

@@ -33,6 +33,7 @@ class RunSettings:
     camera_frame: str = ''
     calibration: Path | None = None
     topics: BagTopics = field(default_factory=BagTopics)
+    depth_units: float = 0.0  # per metre, of 16 bit depth files; 0: by their layout
     node_name: str = 'hand3r'
     overwrite: bool = False
     checkpoint_seconds: float = 30.0

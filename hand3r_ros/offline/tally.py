@@ -23,6 +23,7 @@ class Tally:
     skipped: dict[str, int] = field(default_factory=dict)  # by cause
     skipped_list: list[str] = field(default_factory=list)
     warnings: dict[str, int] = field(default_factory=dict)
+    with_depth: int = 0  # images whose depth was measured
     without_detections: int = 0
     why_without: str = ''  # of the first of them
     bad_boxes: int = 0  # left out because no hand can be there

@@ -17,6 +17,8 @@ from hand3r_ros.hand_model.keypoint_objective import HandFit
 from hand3r_ros.hand_model.sides import HandSide
 
 FloatArray = NDArray[np.floating]
+DepthImage = NDArray[np.floating]
+"""(H, W) metres along z."""
 
 LARGEST_TRACK_ID = 2**31 - 1
 """Messages hold ids of hands in 32 bits."""
@@ -53,7 +55,7 @@ class CameraFrame:
     intrinsics: Intrinsics | None = None  # of the source image; None when uncalibrated
     detections: tuple[HandDetection, ...] | None = None  # given from outside (matched by stamp); None: not given
     T_world_camera: FloatArray | None = None  # (4, 4) known pose, for pose_source 'tf'
-    depth: FloatArray | None = None
+    depth: DepthImage | None = None
     """(H', W') measured metres along z in the view of the image; 0 or not finite where nothing was measured."""
 
 

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from hand3r_ros.geometry import invert_transform, make_transform
 from hand3r_ros.node import messages
 from hand3r_ros.node.topics import OUTPUT_TOPICS
-from hand3r_ros.offline.media_input import stamp_of_name
+from hand3r_ros.offline.image_stamps import stamp_of_name
 from hand3r_ros.offline.serialization import to_cdr, type_name, type_store
 from hand3r_ros.offline.transforms import TransformHistory
 
