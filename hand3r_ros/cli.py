@@ -1,4 +1,4 @@
-"""The ``hand3r`` command: reconstruct recordings, look after weights."""
+"""The ``hand3r`` command: reconstructs recordings, converts and lists weights."""
 
 from __future__ import annotations
 

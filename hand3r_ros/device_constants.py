@@ -1,4 +1,4 @@
-"""Small constants made on the device that needs them.
+"""Small constants created on the device that uses them.
 
 ``torch.tensor`` and ``new_tensor`` fill a tensor on the host and copy it: a GPU has to be waited for, and no CUDA graph
 can hold such a copy.

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and files that must lie below one folder.
+"""Files that are written completely or not at all, and files that must lie below one folder.
 
 A file is written under a fresh hidden name beside its place and renamed when it is complete and on the disk. Whatever
 ends the writing before (an exception, a full disk) removes the unfinished file; one that a killed process left is

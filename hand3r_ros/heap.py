@@ -1,4 +1,4 @@
-"""Gives freed memory back to the system, so that a process which runs for weeks keeps its size.
+"""Returns freed memory to the system, so that a process that runs for weeks keeps its size.
 
 The C library keeps what is freed in the middle of its heaps for later. Clouds, maps and images of ever other sizes
 leave holes there that are too small for the next ones, and for hours the process grows although nothing it holds does.

@@ -1,4 +1,4 @@
-"""Image files: which there are, in what order, and how they are read. No ROS."""
+"""Image files: listing, order and reading. No ROS."""
 
 from __future__ import annotations
 

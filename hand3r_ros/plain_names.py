@@ -1,4 +1,4 @@
-"""Which names of Python and numpy in a pickle describe plain data: numbers, text, dates, containers, arrays.
+"""Names of Python and numpy that describe plain data in a pickle: numbers, text, dates, containers, arrays.
 
 Nothing that a pickle names is ever executed here (``hand3r_ros.safe_pickle``). The list is for what readers say about
 a file: these names occur in files that ordinary programs write, all others of Python and numpy do not. What opens,

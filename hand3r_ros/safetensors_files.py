@@ -1,4 +1,4 @@
-"""safetensors files, written tensor by tensor and read in two steps: the header, and once it is judged, the tensors.
+"""safetensors files, written tensor by tensor and read in two steps: first the header, then the tensors.
 
 The format: eight bytes with the length of a JSON header, the header (name to element type, shape and byte range), the
 numbers one after the other. The safetensors package writes and reads everything at once: weights would be in memory

@@ -1,4 +1,4 @@
-"""Reads videos with OpenCV: upright, at their own times, going on after damaged spots and counting what is missing."""
+"""Reads videos with OpenCV: upright, with their own stamps, past damaged parts, counting missing images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a video file says about itself, read from its bytes: codec, how players turn it, number of images, whole or cut.
+"""Metadata of a video file, read from its bytes: codec, rotation, number of images, complete or truncated.
 
 OpenCV knows some of it, differently from version to version: since when and in which direction it turns videos of
 phones, whether images that were cut away in editing count. MP4 (also MOV, M4V, 3GP), Matroska (also WebM) and AVI are

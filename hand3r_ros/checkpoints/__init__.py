@@ -1,1 +1,1 @@
-"""Public checkpoints of others: read safely, checked by name and shape, converted; and where weights are looked for."""
+"""Public checkpoints: read safely, checked by name and shape, converted; and the search path of weights."""

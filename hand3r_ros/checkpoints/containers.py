@@ -1,4 +1,4 @@
-"""Archives that downloads come in: what lies in a tar file (also in one packed with gzip) or a zip file.
+"""Archives of downloads: the members of a tar file (also compressed with gzip) or of a zip file.
 
 Members are looked at one after the other, as they lie; nothing is unpacked but the one that somebody asks for. Names
 never become paths, and what an archive claims about sizes is compared before memory is taken.

@@ -1,4 +1,4 @@
-"""Makes the weights of preset 'full' from the public checkpoints: checked, joined, written in one safe format."""
+"""Makes the weights of preset 'full' from the public checkpoints: checked, merged, written in one safe format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the files that `hand3r convert` needs among somebody's downloads: by what is in them, not by their names.
+"""Finds the files that `hand3r convert` needs among downloads, by their content and not by their names.
 
 A torch file says in its first bytes which tensors it holds, MANO's arrays have names of their own. Folders are searched
 with everything below, archives where no plain file fits; of a compressed archive only the file that is needed is

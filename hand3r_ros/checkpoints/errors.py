@@ -1,4 +1,4 @@
-"""What goes wrong with files from elsewhere."""
+"""Errors of files from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where weights and the hand model are looked for: the one home of that question for node, commands and tests."""
+"""The search path of weights and of the hand model, for node, commands and tests."""
 
 from __future__ import annotations
 

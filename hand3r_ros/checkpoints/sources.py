@@ -1,4 +1,4 @@
-"""The files that users bring: what they are, where they come from, and under which licence."""
+"""The files that users provide: what they are, where to get them, and under which licence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file from elsewhere, or the part of an archive that is one: it is read where it lies."""
+"""A file from outside, or a part of an archive that is one; it is read in place."""
 
 from __future__ import annotations
 

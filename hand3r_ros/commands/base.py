@@ -1,4 +1,4 @@
-"""What every verb of the commands ``hand3r`` and ``hand3r-lab`` shares."""
+"""Shared code of the subcommands of ``hand3r`` and ``hand3r-lab``."""
 
 from __future__ import annotations
 

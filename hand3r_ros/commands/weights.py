@@ -1,4 +1,4 @@
-"""``hand3r weights``: lists which weights and hand models are found, what is missing and where it comes from."""
+"""``hand3r weights``: lists which weights and hand models were found and which are missing, with their source."""
 
 from __future__ import annotations
 

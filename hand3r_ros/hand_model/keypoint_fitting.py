@@ -1,4 +1,4 @@
-"""Fits a MANO-format hand to 21 image landmarks and their metric shape: pose, shape coefficients and place.
+"""Fits a MANO-format hand to 21 image landmarks and their metric shape: pose, shape coefficients and position.
 
 Levenberg-Marquardt in anatomical angles on the cost of ``keypoint_objective``. Every step is projected into the joint
 limits, so no result lies outside them.

@@ -1,4 +1,4 @@
-"""What a fitted hand is judged by: the cost of a pose, shape and place for 21 observed landmarks, and its derivatives.
+"""The cost of fitting a hand: pose, shape and position against 21 observed landmarks, and its derivatives.
 
 Costs are squared errors in standard deviations: of landmarks in the image through the true camera, of metric landmarks
 up to a scale, of angles and shape from what is usual, and from what they were in the image before. Landmarks that do

@@ -1,4 +1,4 @@
-"""How deeply the fingers of a posed hand pass through each other or the palm, with capsules around the bones.
+"""Penetration depth of the fingers of a posed hand into each other and the palm, with capsules around the bones.
 
 Fast and approximate: good enough to reject impossible poses, not to resolve contact.
 """

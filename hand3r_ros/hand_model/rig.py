@@ -1,4 +1,4 @@
-"""What the open hand knows about itself beyond MANO's arrays: joint axes, limb sizes, nails, skin regions, wrist.
+"""Data of the open hand beyond MANO's arrays: joint axes, limb sizes, nails, skin regions, wrist.
 
 Everything describes the right hand of mean shape at rest, in model axes (fingers along -x, palm to -y, thumb to +z).
 Rows per finger follow the MANO joints: index, middle, little, ring, thumb.

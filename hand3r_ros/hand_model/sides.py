@@ -1,4 +1,4 @@
-"""Left and right: one enum for all rooms, with the values of ``hand3r_msgs/HandMesh``; which one a template is."""
+"""Left and right: one enum for all packages, with the values of ``hand3r_msgs/HandMesh``; side of a template."""
 
 from __future__ import annotations
 

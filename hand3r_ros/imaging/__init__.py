@@ -1,1 +1,1 @@
-"""Images as cameras and files bring them: bounded in size, decoded, brought to 8 bits. No ROS."""
+"""Images from cameras and files: bounded in size, decoded, converted to 8 bits. No ROS."""

@@ -1,4 +1,4 @@
-"""How large an encoded image says it is, read from its first bytes, before a decoder takes memory for it.
+"""Size of an encoded image, read from its first bytes, before a decoder allocates memory for it.
 
 Only formats that are known here are decoded at all. A format may say its size more than once, and all of them
 have to be within limits, since it is not for us to know which one a decoder believes. What was found to end the process

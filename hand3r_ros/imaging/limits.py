@@ -1,4 +1,4 @@
-"""What an image may be: the error of one that cannot be used, and how many pixels are taken."""
+"""Limits of input images: the error for unusable ones and the maximum number of pixels."""
 
 from __future__ import annotations
 

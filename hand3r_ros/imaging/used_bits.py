@@ -1,4 +1,4 @@
-"""How many of its 16 bits a camera fills: 10 and 12 bit sensors leave the upper ones empty, which looks black."""
+"""Number of significant bits in 16-bit images: 10 and 12 bit sensors leave the upper bits empty, which looks black."""
 
 from __future__ import annotations
 

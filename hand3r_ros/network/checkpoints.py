@@ -1,4 +1,4 @@
-"""Weights on disk: one safetensors file per preset, with what they belong to in its header.
+"""Weights on disk: one safetensors file per preset; its header says what they were trained for.
 
 safetensors holds numbers only, so a file from a stranger can be wrong but cannot run code. The header says which
 preset, configuration and hand model the weights were trained for; anything that does not fit is refused by name.

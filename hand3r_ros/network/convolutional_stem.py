@@ -1,4 +1,4 @@
-"""Convolutions in the place of one linear map per patch, or beside it, for small transformers trained from nothing.
+"""Convolutions instead of, or in addition to, one linear map per patch, for small transformers trained from scratch.
 
 A linear patch embedding has to learn edges and corners from scratch for every position within a patch. A few strided
 convolutions know about neighbourhoods from the start, which is what a run of hours on a CPU needs (Xiao et al., "Early

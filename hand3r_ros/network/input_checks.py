@@ -1,4 +1,4 @@
-"""What ``Hand3R.step`` accepts: everything wrong with its arguments is named before anything is computed.
+"""Checks of the arguments of ``Hand3R.step``: errors are raised before anything is computed.
 
 Images, crops and ray maps must be finite, because one NaN would spread over the whole recurrent state. Boxes must be
 finite too, but may lie outside of the image or be without area: region pooling then takes the nearest patches.

@@ -1,4 +1,4 @@
-"""The two sizes the package runs with: 'full' for the public checkpoints, 'tiny' for the shipped weights."""
+"""The two network sizes: 'full' for the public checkpoints, 'tiny' for the shipped weights."""
 
 from __future__ import annotations
 

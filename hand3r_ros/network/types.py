@@ -1,4 +1,4 @@
-"""What goes into and comes out of the network: plain frozen containers of tensors.
+"""Inputs and outputs of the network: plain frozen containers of tensors.
 
 B is the batch, N the number of hands over the whole batch, H x W the scene image (multiples of the patch size).
 Lengths are metres, the camera frame has optical axes, the network's world is the first camera's optical frame.

@@ -1,4 +1,4 @@
-"""Names of a checkpoint's tensors without what training codes wrap a network in.
+"""Names of checkpoint tensors without the prefixes that training codes add.
 
 ``torch.compile`` puts ``_orig_mod`` and data-parallel training ``module`` into the names, around the whole network or a
 part of it; a training class that holds the network puts ``model`` in front. None of them is a name in CUT3R or HaMeR.

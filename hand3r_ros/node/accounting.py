@@ -1,4 +1,4 @@
-"""What the node did with its input: counters for status and diagnostics, and one throttled log line per cause."""
+"""Statistics of the input: counters for status and diagnostics, and one throttled log line per reason."""
 
 from __future__ import annotations
 

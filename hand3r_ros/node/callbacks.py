@@ -1,4 +1,4 @@
-"""Exceptions of callbacks end here: one that leaves a callback would end the node on rclpy.
+"""Guarded callbacks: an exception that leaves a callback would end the node on rclpy.
 
 A node class that begins with :class:`GuardedCallbacks` passes on only what does not raise. An exception is counted,
 logged (the first of its kind with its traceback) and answered as a failure where there is an answer.

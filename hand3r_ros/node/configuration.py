@@ -1,4 +1,4 @@
-"""From the node's parameters to the configuration of the reconstruction and of the decoding before it."""
+"""Converts the parameters of the node to the configuration of decoding and reconstruction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths that come with service calls: only below one folder, so that a caller cannot write or read elsewhere."""
+"""Paths from service calls: confined to one folder, so that a caller cannot write or read elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declares the parameters of the demo's small nodes from a frozen dataclass."""
+"""Declares the parameters of the small nodes (player, viewer, monitor) from a frozen dataclass."""
 
 from __future__ import annotations
 

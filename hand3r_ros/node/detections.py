@@ -1,4 +1,4 @@
-"""Hand boxes from a vision_msgs/Detection2DArray topic: which can be used, and which belong to an image."""
+"""Hand boxes from a vision_msgs/Detection2DArray topic: validity, and association with images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the node says on /diagnostics: its life cycle, its input and the reconstruction."""
+"""/diagnostics: life cycle, input and reconstruction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which lens the name of a distortion model and its coefficients mean, in CameraInfo and in calibration files.
+"""Lens models by the name of a distortion model and its coefficients, in CameraInfo and in calibration files.
 
 Drivers and calibration tools write other names and counts than sensor_msgs has. What can mean only one thing is taken;
 a lens that is guessed wrongly bends every result, so the rest is refused.

@@ -1,4 +1,4 @@
-"""Ends a process with exit code 0 on SIGINT and SIGTERM, however many come and at whatever moment.
+"""Ends a process with exit code 0 on SIGINT and SIGTERM, however many arrive and at any moment.
 
 ``ros2 launch`` and the terminal each send a SIGINT, a launch that waits too long adds SIGTERM: the first asks to end,
 all others are ignored, so that no KeyboardInterrupt strikes what tidies up. While modules are imported there is nothing

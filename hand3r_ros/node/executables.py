@@ -1,4 +1,4 @@
-"""The commands of the package. Importing a node takes seconds, in which a signal already has to end it well."""
+"""Entry points of the executables. Importing a node takes seconds, during which signals must already work."""
 
 from __future__ import annotations
 

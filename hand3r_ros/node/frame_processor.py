@@ -1,4 +1,4 @@
-"""One image message from the mailbox to everything that is published about it; runs on the worker's thread."""
+"""Processes one image message from the mailbox to the published results, on the worker thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the camera player's frames come from: a rendered scene, a video, a folder of images or one image. No ROS."""
+"""Frame sources of the camera player: a video, a folder of images or one image. No ROS."""
 
 from __future__ import annotations
 

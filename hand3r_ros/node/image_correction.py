@@ -1,4 +1,4 @@
-"""From the image as it was published to that of a pinhole camera, neither mirrored nor distorted, and pixels both ways.
+"""From the published image to that of a pinhole camera, neither mirrored nor distorted, and pixels both ways.
 
 A mirrored image (the selfie view of webcams and phones) shows what no camera with right-handed axes sees: a left hand
 looks like a right one in it. It is turned round before anything else, together with the camera's calibration, which is

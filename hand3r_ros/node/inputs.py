@@ -1,4 +1,4 @@
-"""What the executor's thread receives beside the images and the worker's thread reads."""
+"""Inputs other than images: received on the thread of the executor, read by the worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lens distortion: from the image as the camera took it to that of a pinhole camera, and pixels both ways.
+"""Lens distortion: from the distorted image to that of a pinhole camera, and pixels both ways.
 
 The undistorted image has the size and the matrix K of the raw one. The reconstruction sees only it; everything in
 pixels that the node takes in or gives out refers to the raw image, which is the one other nodes have.

@@ -1,4 +1,4 @@
-"""A one-slot mailbox: the newest item wins, so a slow worker never works on stale images."""
+"""A one-slot mailbox: the newest item replaces the last, so a slow worker never processes stale images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that others chose: shortened where they are repeated, and frame names as TF has them."""
+"""Text from outside: shortened where it is repeated, and frame names as in TF."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages that wait for others of the same stamp: the newest few by stamp, older ones are forgotten."""
+"""Buffer of messages that wait for others of the same stamp: the newest few, by stamp."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node's publishers, and the order in which one result leaves: TF first, then everything of the same stamp."""
+"""Publishers of the node, and the order of one result: TF first, then everything of the same stamp."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters as dataclass fields: one declaration gives the default, description, range and when it may change."""
+"""Parameters as dataclass fields: one declaration of default, description, range and time of change."""
 
 from __future__ import annotations
 

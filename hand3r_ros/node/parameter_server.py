@@ -1,4 +1,4 @@
-"""Declares the parameters on the node and keeps the snapshot; refuses what cannot be, with the reason."""
+"""Declares the parameters on the node and keeps the snapshot; refuses invalid values with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All parameters of the hand3r node: defaults, meaning and ranges, and the frozen snapshot the node works with."""
+"""All parameters of the hand3r node: defaults, descriptions and ranges, as one frozen snapshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepares frames on a thread of its own, so that playing them costs the player no time."""
+"""Prepares frames on a thread of its own, ahead of playback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which messages one result gives, and in which order: TF first, then everything of the same stamp.
+"""The messages of one result, in order: TF first, then everything of the same stamp.
 
 Shared by the node, which publishes them, and by ``hand3r run``, which writes them into a file. No publishers here.
 """

@@ -1,4 +1,4 @@
-"""Stamps of images: the only place that decides which image may come next in time, and by which stamp it is served.
+"""Stamps of images: the only place that decides which image may come next, and which stamp it gets.
 
 Shared by the node and ``hand3r run``. What a step in time means for the reconstruction (a new session or not) is
 decided in ``online/session``, from the stamps that are let through here.

@@ -1,4 +1,4 @@
-"""Services ~/save_state and ~/load_state, and the state file that a node begins with.
+"""Services ~/save_state and ~/load_state, and the state file that a node starts from.
 
 A session that was saved goes on in the same world frame, after a restart or hours later. Files of service calls lie
 below the parameter ``state_directory``; the parameter ``state_file``, which only the operator sets, may be absolute.

@@ -1,4 +1,4 @@
-"""The node's subscriptions: images go to the mailbox, calibration and detections to where the worker finds them."""
+"""Subscriptions of the node: images go to the mailbox, calibration and detections to buffers of the worker."""
 
 from __future__ import annotations
 

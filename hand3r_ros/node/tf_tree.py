@@ -1,4 +1,4 @@
-"""How the world frame is joined to the TF tree of others: no frame gets a second parent, and no loop closes.
+"""Connects the world frame to an existing TF tree: no frame gets a second parent, and no loop is closed.
 
 Drivers of RealSense, ZED or OAK cameras, and robots, place the optical frame themselves. A second transform to it would
 tear their tree apart; the inverse, which makes the world a child of the camera, leaves every frame its one parent.

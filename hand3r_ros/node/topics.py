@@ -1,4 +1,4 @@
-"""The topics on which results leave: name, type, depth of the queue, and whether late joiners get the last message."""
+"""Output topics: name, type, queue depth, and whether late subscribers get the last message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listens to TF: looks transforms up, and notes which frames others have given a parent.
+"""TF listener: looks transforms up, and records which frames already have a parent.
 
 The executor's thread receives, the worker's thread asks and waits.
 """

@@ -1,4 +1,4 @@
-"""The thread that takes images from the mailbox, so that callbacks of the executor never wait for the network."""
+"""The worker thread: takes images from the mailbox, so that callbacks never wait for the network."""
 
 from __future__ import annotations
 

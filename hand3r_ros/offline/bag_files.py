@@ -1,4 +1,4 @@
-"""The files of a recording: opened also where names or metadata are unusual; what they are where that cannot be."""
+"""Files of a recording, also with unusual names or metadata; a description of what is not one."""
 
 from __future__ import annotations
 

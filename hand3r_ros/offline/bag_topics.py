@@ -1,4 +1,4 @@
-"""Which topics of a recording are read: those the user names, else the only ones that fit."""
+"""Selects the topics of a recording: those the user names, else the only ones of a suitable type."""
 
 from __future__ import annotations
 

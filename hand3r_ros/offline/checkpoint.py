@@ -1,4 +1,4 @@
-"""What a run remembers beside the session of the reconstruction, which ``OnlineReconstructor.save_state`` keeps."""
+"""State of a run beside the session of the reconstruction, which ``OnlineReconstructor.save_state`` saves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``hand3r run`` does, from its settings to the summary on the terminal."""
+"""The command ``hand3r run``: from its settings to the summary on the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a run, said so that a user can mend it."""
+"""Errors of a run, with what the user can do about them."""
 
 
 class RunError(RuntimeError):

@@ -1,4 +1,4 @@
-"""From one image of the input to the messages about it: what the node does between mailbox and publishers."""
+"""From one image of the input to its messages: the counterpart of the node between mailbox and publishers."""
 
 from __future__ import annotations
 

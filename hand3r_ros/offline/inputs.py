@@ -1,4 +1,4 @@
-"""What a run reads: images one after the other, and what else is known about them."""
+"""Input of a run: images in order, and what else is known about them."""
 
 from __future__ import annotations
 

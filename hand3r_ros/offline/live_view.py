@@ -1,4 +1,4 @@
-"""Shows a run while it goes on, in the live scene of the demo, from results instead of messages."""
+"""Live 3D view of a run, from results instead of messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which input lies at a path: a recording, a video, a folder of images or an image; else what it is instead."""
+"""Opens the input at a path: a recording, a video, a folder of images or an image; else says what it is."""
 
 from __future__ import annotations
 

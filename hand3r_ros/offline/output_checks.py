@@ -1,4 +1,4 @@
-"""Where a run writes to, looked at before the first image: what cannot be written must not be said after hours."""
+"""Checks the output path before the first image: errors must not appear after hours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing results: into MCAP parts while the run goes on, and of all parts into the finished recording."""
+"""Writes results: into MCAP parts during the run, and from all parts into the finished recording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what the user said to everything a run needs: input, reconstruction, what identifies the run."""
+"""Prepares a run from its options: input, reconstruction, identity of the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hand boxes of a recording: which belong to an image, by its stamp or, where there are no stamps, by the time."""
+"""Hand boxes of a recording, associated with images by stamp or, without stamps, by time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop of a run: image by image, with checkpoints, continuing where an earlier process was stopped or killed."""
+"""The loop of a run: image by image, with checkpoints, resuming where an earlier process ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run after the image at hand, so that what is written is complete."""
+"""Ctrl-C and SIGTERM end a run after the current image, so that the output is complete."""
 
 from __future__ import annotations
 

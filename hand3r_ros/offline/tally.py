@@ -1,4 +1,4 @@
-"""What a run has come to so far: counts for its end and for ~/status, kept in every checkpoint."""
+"""Statistics of a run: counts for its summary and for ~/status, kept in every checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transforms of a whole recording: where one frame is in another at any time, between two stamps interpolated."""
+"""Transforms of a whole recording: poses between frames at any time, interpolated between stamps."""
 
 from __future__ import annotations
 

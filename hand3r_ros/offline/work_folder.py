@@ -1,4 +1,4 @@
-"""The folder in which a run keeps what is finished until the result is complete: ``<out>.partial``.
+"""The working folder of a run until the result is complete: ``<out>.partial``.
 
 A checkpoint is one MCAP part with the results since the last one and one snapshot of what the reconstruction
 remembers. ``progress.json`` is replaced in one step and names both: what it does not name was cut off and is removed.

@@ -1,4 +1,4 @@
-"""Where the camera is in the published world: from the network, from geometry, or from the robot."""
+"""Camera pose in the published world: from the network, from geometry, or from TF."""
 
 from __future__ import annotations
 

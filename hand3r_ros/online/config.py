@@ -1,4 +1,4 @@
-"""Everything that can be set about the online reconstruction: frozen, checked at construction, one error per field."""
+"""Configuration of the online reconstruction: frozen, checked at construction, one error per field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values for pixels that have none, carried in from the border of each hole along what looks alike.
+"""Fills pixels without a value from the border of each hole, along similar colours.
 
 A hole is closed ring by ring from its border; every pixel takes the mean of its known neighbours, weighted by how
 similar they are in colour. So a surface goes on under the hole as far as its colour does, and a step of depth stays

@@ -1,4 +1,4 @@
-"""Which pixels of a depth image can be believed, brought to the pixels of the network's image.
+"""Selects the valid pixels of a depth image and maps them to the pixels of the network's image.
 
 Readings beyond a sensor's range, between two surfaces, alone among others, or with the number by which a sensor says
 'nothing' count as none. A depth image that makes no sense as a whole is refused, with the reason.

@@ -1,4 +1,4 @@
-"""What the online reconstruction raises for input that it cannot use."""
+"""Errors of unusable input."""
 
 from __future__ import annotations
 

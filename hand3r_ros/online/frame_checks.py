@@ -1,4 +1,4 @@
-"""What a camera frame must be before anything of it touches the reconstruction."""
+"""Checks of a camera frame before the reconstruction uses it."""
 
 from __future__ import annotations
 

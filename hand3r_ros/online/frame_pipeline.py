@@ -1,4 +1,4 @@
-"""The way of one frame: prepare the image, find hands, one step of the network, camera pose, hands in the world, map.
+"""Per-frame pipeline: prepare the image, detect hands, network step, camera pose, hands in the world, map.
 
 Whatever is wrong with a frame shows before the new session is returned, so a refused frame leaves the old one valid.
 """

@@ -1,4 +1,4 @@
-"""Which pixels show a hand, and how far away its surface is there: hand meshes drawn into a small depth map."""
+"""Hand mask and hand depth: hand meshes rendered into a small depth map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tracked hands that are not found in an image go on for a moment: predicted from their last motion, and marked.
+"""Predicted hands: a tracked hand that is missed for a moment continues with its last motion, and is marked.
 
 Detectors miss single images of a hand that is plainly there, when it blurs or turns. A consumer that holds on to hands
 would lose its hand for one image otherwise, and the search in the next image would not know where to begin. Nothing is

@@ -1,4 +1,4 @@
-"""Corner features of images: spread over the image, and followed from one image to the next (OpenCV)."""
+"""Corner features: distributed over the image, and tracked from one image to the next (OpenCV)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the parts of an image moved, however far that is: where to look for features that jumped.
+"""Re-locates features after large motion between two images.
 
 Features are followed from where they were (``image_features``), which finds them after small movements only. When
 images were dropped or the camera turned fast, points of both images are matched by what they look like (ORB, Rublee et

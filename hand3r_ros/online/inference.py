@@ -1,4 +1,4 @@
-"""One step of the network on one image: device, precision, and a check that nothing infinite leaves it."""
+"""One step of the network on one image: device, precision, and a check that the result is finite."""
 
 from __future__ import annotations
 

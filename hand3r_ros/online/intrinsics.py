@@ -1,4 +1,4 @@
-"""The camera of a frame: calibrated, configured, or with the focal length that the predicted pointmap implies."""
+"""Intrinsics of a frame: calibrated, configured, or with a focal length estimated from the pointmap."""
 
 from __future__ import annotations
 

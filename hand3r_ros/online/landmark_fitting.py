@@ -1,4 +1,4 @@
-"""Hands whose detector gave landmarks: pose, shape and place are fitted to these instead of taken from the network.
+"""Hands with landmarks: pose, shape and position are fitted to them instead of taken from the network.
 
 The fit of the same hand in the image before is where the search begins, and what is known of its shape by then. A hand
 that no pose explains keeps what the network says, with a score that shows it.

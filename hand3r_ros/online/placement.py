@@ -1,4 +1,4 @@
-"""Hands from the network's numbers to metric meshes in the camera frame.
+"""From the outputs of the network to metric hand meshes in the camera frame.
 
 The wrist position comes from the network's translation head, or ("aligned") from geometry alone: HaMeR's crop camera
 says where the hand appears, which with the true focal length gives a direction and, through the apparent size, a first

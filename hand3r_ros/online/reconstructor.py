@@ -1,4 +1,4 @@
-"""One camera frame in, everything known about it out: the online reconstruction, which owns the session.
+"""The online reconstruction: one camera frame in, one result out; owns the session.
 
 ``frame_pipeline`` takes the session one frame further; this class decides when a session ends, applies settings and
 lets several threads in, one at a time. A refused frame leaves the session as it was.

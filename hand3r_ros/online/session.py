@@ -1,4 +1,4 @@
-"""What a session has come to: everything that grows from frame to frame, apart from the parts that keep their own."""
+"""Immutable per-session state, except for the stateful parts (``session_parts``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole session as one value that can be written to a file and taken up again."""
+"""A whole session as one value that can be saved and restored."""
 
 from __future__ import annotations
 

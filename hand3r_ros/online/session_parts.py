@@ -1,4 +1,4 @@
-"""The parts of a session that keep a memory of their own: detector, pose source, tracker, smoother, camera, map."""
+"""The stateful parts of a session: detector, pose source, tracker, smoother, camera, map."""
 
 from __future__ import annotations
 

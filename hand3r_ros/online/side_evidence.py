@@ -1,4 +1,4 @@
-"""Left or right, decided over time: a detector's label is evidence, and one wrong label does not make another hand.
+"""Left or right over time: labels of detectors are accumulated evidence; one wrong label starts no new hand.
 
 The side of a tracked hand decides how its crop is cut (left hands are mirrored) and which hand model is posed, so a
 label that is wrong in one image would turn the whole hand round in it. Labels are added up instead, up to a limit, so

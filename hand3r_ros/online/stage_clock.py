@@ -1,4 +1,4 @@
-"""Measures where the time of a frame goes."""
+"""Measures the time of the stages of a frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions on disk: one safetensors file that holds everything the next frame depends on, and what it belongs to.
+"""Sessions on disk: one safetensors file with everything the next frame depends on, and what it belongs to.
 
 The header says which preset, configuration and weights the recurrent state is of; in other weights its numbers mean
 nothing, so a file that does not fit is refused by name. A checksum over header and tensors finds damage that leaves

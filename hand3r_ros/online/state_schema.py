@@ -1,4 +1,4 @@
-"""Which tensors a saved session has: their names, types and shapes, checked on the header before a number is read.
+"""Schema of a saved session: names, types and shapes of its tensors, checked before any data is read.
 
 Sizes that depend on the network or on the pose source are compared with theirs once they are read
 (``session_memory.check_scene``, ``PoseSource.restore``); here they are only kept within what any of them can have.

@@ -1,4 +1,4 @@
-"""Depths of tracked features and poses of the frames they were seen in, brought into agreement.
+"""Bundle adjustment: depths of tracked features and poses of the frames that observed them.
 
 A network that judges depth from one image errs by tens of per cent, and by another amount at every feature; a pose that
 trusts such depths is dragged along. Several views of the same features tell their depths far better, relative to each

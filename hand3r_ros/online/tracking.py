@@ -1,4 +1,4 @@
-"""Which hand of this frame is which hand of the frames before: stable ids and sides.
+"""Tracks hands over frames: stable ids and sides.
 
 In two steps. Before hands are reconstructed only boxes are known: they tell which tracked hand a detection is, whatever
 its label says, and so the side it is reconstructed with (``settle_sides``). Afterwards hands of one side are matched so

@@ -1,4 +1,4 @@
-"""What drawings need to know about a hand, and its colors."""
+"""Data of a hand for drawing, and colors of hands."""
 
 from __future__ import annotations
 

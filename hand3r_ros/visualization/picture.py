@@ -1,4 +1,4 @@
-"""The picture of a run: the image with its hands beside the reconstructed scene, with a title and the numbers."""
+"""The picture of a run: the image with its hands and the reconstructed scene, with a title and numbers."""
 
 from __future__ import annotations
 

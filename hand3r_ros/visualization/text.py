@@ -1,4 +1,4 @@
-"""Text on images in a real typeface: the DejaVu Sans that comes with matplotlib, the same on every machine."""
+"""Text on images in DejaVu Sans of matplotlib, the same on every machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cameras to look at a scene from outside."""
+"""Virtual cameras for views of a scene."""
 
 from __future__ import annotations
 

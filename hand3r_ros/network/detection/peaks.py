@@ -1,4 +1,4 @@
-"""From heat maps to hands: the cells that are higher than all around them."""
+"""From heat maps to hands: local maxima."""
 
 from __future__ import annotations
 

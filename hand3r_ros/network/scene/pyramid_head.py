@@ -1,4 +1,4 @@
-"""Dense prediction head of the small preset: tokens on their way up, joined by what the stem saw (ours, not CUT3R's).
+"""Dense prediction head of the tiny preset: upsampled tokens combined with features of the stem (ours, not CUT3R's).
 
 Tokens of 16 x 16 pixels of a small encoder know where the table is, but not where an arm ends: maps that are made of
 them alone stay blurred for as long as anybody can train. The stem's maps at an eighth and a quarter of the resolution

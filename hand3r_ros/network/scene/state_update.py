@@ -1,4 +1,4 @@
-"""How a frame changes the recurrent state: CUT3R's full update, TTT3R's gated one, skipped updates and resets."""
+"""Updates of the recurrent state: CUT3R's full update, TTT3R's gated one, skipped updates and resets."""
 
 from __future__ import annotations
 

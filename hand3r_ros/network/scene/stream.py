@@ -1,4 +1,4 @@
-"""The scene stream: one image after the other into a recurrent state, geometry and camera pose out."""
+"""The scene stream: images update a recurrent state; geometry and camera pose come out."""
 
 from __future__ import annotations
 

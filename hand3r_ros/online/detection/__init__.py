@@ -1,1 +1,1 @@
-"""Where hands come from: one protocol, several back-ends."""
+"""Hand detectors: one protocol, several implementations."""

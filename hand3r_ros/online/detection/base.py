@@ -1,4 +1,4 @@
-"""What a hand detector is to the rest of the package."""
+"""The protocol of hand detectors."""
 
 from __future__ import annotations
 

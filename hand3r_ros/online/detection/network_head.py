@@ -1,4 +1,4 @@
-"""Hands found by the network's own detection head: no other detector, no other package."""
+"""Hand detection by the network's own detection head: no other detector, no other package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boxes that follow from the hands of the previous frame: between detector runs, and when the detector is silent.
+"""Propagated boxes: from the hands of the previous frame, between detector runs and when it finds none.
 
 The network tells precisely where the joints were one frame ago, so their box, moved on by its last motion, is a good
 place to look again. It cannot tell whether a hand is still there; the detector is asked every few frames and whenever
