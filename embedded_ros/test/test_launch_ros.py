@@ -6,23 +6,10 @@ from pathlib import Path
 import pytest
 from ament_index_python.packages import PackageNotFoundError, get_package_share_path
 from launch import LaunchContext, LaunchDescription, LaunchService
-from launch.actions import (
-    EmitEvent,
-    GroupAction,
-    LogInfo,
-    RegisterEventHandler,
-    SetLaunchConfiguration,
-    Shutdown,
-    TimerAction,
-)
-from launch.events import matches_action
+from launch.actions import SetLaunchConfiguration
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, SubstitutionFailure
-from launch_ros.actions import LifecycleNode, Node, PushRosNamespace, SetParameter, SetRemap
-from launch_ros.event_handlers import OnStateTransition
-from launch_ros.events.lifecycle import ChangeState
-from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage, FindPackageShare
-from processes import NODES, START
 
 TALK = (
     'import rclpy; rclpy.init(); '
@@ -51,13 +38,6 @@ def talker(**options):
     return Node(executable=sys.executable, arguments=['-c', program], output='screen', exec_name='talker', **options)
 
 
-def managed_node(**options):
-    script = str(NODES / 'managed.py')
-    return LifecycleNode(
-        executable=sys.executable, arguments=['-c', START, script], namespace='', output='screen', **options
-    )
-
-
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):
     from processes import PACKAGE_ROOT
@@ -71,20 +51,18 @@ def test_a_node_gets_name_namespace_remappings_and_typed_parameters(tmp_path, ca
     dictionary = {
         'rate': LaunchConfiguration('rate'),
         'points': {'stride': 2, 'enabled': True},
-        'text': ParameterValue('5', value_type=str),
+        'use_sim_time': True,
+        'text': 'five',
         'list': [1, 2.5],
     }
     assert (
         run(
             SetLaunchConfiguration('rate', '7.5'),
-            GroupAction(
-                [
-                    PushRosNamespace('robot'),
-                    PushRosNamespace('left'),
-                    SetParameter('use_sim_time', True),
-                    SetRemap('unused', 'other'),
-                    talker(name='eye', parameters=[str(file), dictionary], remappings=[('image', '/camera/image')]),
-                ]
+            talker(
+                name='eye',
+                namespace='robot/left',
+                parameters=[str(file), dictionary],
+                remappings=[('image', '/camera/image')],
             ),
         )
         == 0
@@ -97,7 +75,7 @@ def test_a_node_gets_name_namespace_remappings_and_typed_parameters(tmp_path, ca
         ('points.enabled', True),
         ('points.stride', 2),
         ('rate', 7.5),
-        ('text', '5'),
+        ('text', 'five'),
         ('use_sim_time', True),
     ]
     assert f'[talker-1] {expected}' in output
@@ -117,7 +95,6 @@ def test_without_settings_a_node_keeps_its_own_name(capfd):
         (Node(package='hand3r_msgs', executable='x'), "executable 'x' not found in package 'hand3r_msgs'"),
         (Node(executable='true', parameters=['/no/such.yaml']), 'parameter file /no/such.yaml'),
         (Node(executable='true', parameters=[{'odd': [1, 'two']}]), "parameter 'odd'"),
-        (Node(executable='true', parameters=[{'odd': ParameterValue('x', value_type=int)}]), 'expected int'),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(node, reason, capfd):
@@ -139,28 +116,3 @@ def test_packages_of_the_repository_are_found_by_their_package_xml():
         get_package_share_path('nowhere')
     with pytest.raises(SubstitutionFailure, match='nowhere'):
         ExecutableInPackage('a', 'nowhere').perform(LaunchContext())
-
-
-def test_autostart_configures_and_activates(capfd):
-    node = managed_node(name='managed', autostart=True)
-    active = OnStateTransition(target_lifecycle_node=node, goal_state='active', entities=[Shutdown(reason='done')])
-    seen = OnStateTransition(goal_state='inactive', entities=[LogInfo(msg='inactive')])
-    too_long = TimerAction(period=40.0, actions=[LogInfo(msg='too long'), Shutdown()])
-    assert run(RegisterEventHandler(active), RegisterEventHandler(seen), too_long, node) == 0
-    output = capfd.readouterr().out
-    assert 'too long' not in output
-    assert '[launch.user]: inactive' in output
-    assert 'process has finished cleanly' in output
-
-
-def test_transitions_are_asked_for_by_events(capfd):
-    from lifecycle_msgs.msg import Transition
-
-    node = managed_node(name='other_name', parameters=[{'fail': 'failure'}])
-    configure = ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=Transition.TRANSITION_CONFIGURE)
-    back = OnStateTransition(
-        target_lifecycle_node=node, start_state='configuring', goal_state='unconfigured', entities=[Shutdown()]
-    )
-    too_long = TimerAction(period=40.0, actions=[LogInfo(msg='too long'), Shutdown()])
-    assert run(RegisterEventHandler(back), node, EmitEvent(event=configure), too_long) == 0
-    assert 'too long' not in capfd.readouterr().out

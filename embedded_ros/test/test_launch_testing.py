@@ -12,7 +12,7 @@ from processes import PACKAGE_ROOT
 HEAD = """
 import sys, unittest
 import launch, launch_testing, launch_testing.actions, launch_testing.markers, pytest
-from launch.actions import ExecuteProcess, TimerAction
+from launch.actions import ExecuteProcess
 
 def process(program):
     return ExecuteProcess(cmd=[sys.executable, '-c', program], name='child')

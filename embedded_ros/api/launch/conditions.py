@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .absent import absent
 from .launch_description import Condition
-from .substitutions import SomeSubstitutionsType, SubstitutionFailure, is_true, perform
+from .substitutions import SomeSubstitutionsType, perform
 
 if TYPE_CHECKING:
     from .launch_context import LaunchContext
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 __all__ = [
     'IfCondition',
     'InvalidConditionExpressionError',
-    'LaunchConfigurationEquals',
-    'LaunchConfigurationNotEquals',
     'UnlessCondition',
     'evaluate_condition_expression',
 ]
@@ -30,10 +29,11 @@ def evaluate_condition_expression(context: LaunchContext, expression: SomeSubsti
     Raises:
         InvalidConditionExpressionError: for any other text.
     """
-    try:
-        return is_true(perform(context, expression), 'condition')
-    except SubstitutionFailure as error:
-        raise InvalidConditionExpressionError(str(error)) from error
+    text = perform(context, expression)
+    word = text.strip().lower()
+    if word not in ('true', '1', 'false', '0'):
+        raise InvalidConditionExpressionError(f"condition: expected 'true', 'false', '1' or '0', got {text!r}")
+    return word in ('true', '1')
 
 
 class IfCondition(Condition):
@@ -50,20 +50,4 @@ class UnlessCondition(Condition):
         super().__init__(predicate=lambda context: not evaluate_condition_expression(context, predicate_expression))
 
 
-class LaunchConfigurationEquals(Condition):
-    """True where a launch configuration has the expected value; None expects it not to be set."""
-
-    def __init__(self, launch_configuration_name: str, expected_value: SomeSubstitutionsType | None) -> None:
-        def equals(context: LaunchContext) -> bool:
-            expected = None if expected_value is None else perform(context, expected_value)
-            return context.launch_configurations.get(launch_configuration_name) == expected
-
-        super().__init__(predicate=equals)
-
-
-class LaunchConfigurationNotEquals(Condition):
-    """True where a launch configuration has another value than the given one."""
-
-    def __init__(self, launch_configuration_name: str, expected_value: SomeSubstitutionsType | None) -> None:
-        equals = LaunchConfigurationEquals(launch_configuration_name, expected_value)
-        super().__init__(predicate=lambda context: not equals.evaluate(context))
+__getattr__ = absent(__name__, 'LaunchConfigurationEquals LaunchConfigurationNotEquals')

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 class Timer:
     """A callback due at a monotonic time, until cancelled."""
 
-    def __init__(self, due: float, callback: Callable[[], None], survives_shutdown: bool) -> None:
+    def __init__(self, due: float, callback: Callable[[], None]) -> None:
         self.due = due
         self.callback = callback
-        self.survives_shutdown = survives_shutdown
         self.cancelled = False
 
     def cancel(self) -> None:
@@ -37,16 +36,13 @@ class LaunchContext:
         self.noninteractive = noninteractive
         self.launch_configurations: dict[str, Any] = {}
         self.environment: dict[str, str] = dict(os.environ)
-        self.launch_file: str | None = None
         self.current_event: Event | None = None
         self.is_shutdown = False
-        self.shared: dict[str, Any] = {}  # state of extensions that lives as long as the launch
-        self.running: set[Any] = set()  # what keeps the launch alive: processes that run or are about to respawn
+        self.running: set[Any] = set()  # what keeps the launch alive
         # SimpleQueue.put is reentrant: a signal handler may call it while the same thread is in get.
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.event_handlers: list[EventHandler] = []
         self._timers: list[tuple[float, int, Timer]] = []
-        self._scopes: list[tuple[dict[str, Any], dict[str, str]]] = []
         self._order = itertools.count()
         self._process_numbers = itertools.count(1)
 
@@ -76,17 +72,11 @@ class LaunchContext:
 
     # Timers
 
-    def call_later(self, seconds: float, callback: Callable[[], None], survives_shutdown: bool = False) -> Timer:
-        """Call back once from the launch thread. Shutdown cancels the timer unless it `survives_shutdown`."""
-        timer = Timer(time.monotonic() + seconds, callback, survives_shutdown)
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call back once from the launch thread."""
+        timer = Timer(time.monotonic() + seconds, callback)
         heapq.heappush(self._timers, (timer.due, next(self._order), timer))
         return timer
-
-    def cancel_timers(self) -> None:
-        """Cancel the timers that do not survive shutdown."""
-        for _, _, timer in self._timers:
-            if not timer.survives_shutdown:
-                timer.cancel()
 
     def next_due(self) -> float | None:
         """Return the monotonic time of the next timer, or None."""
@@ -98,13 +88,3 @@ class LaunchContext:
         """Call back every timer that is due."""
         while (due := self.next_due()) is not None and due <= time.monotonic():
             heapq.heappop(self._timers)[2].callback()
-
-    # Scopes
-
-    def push_scope(self) -> None:
-        """Remember configurations and environment."""
-        self._scopes.append((dict(self.launch_configurations), dict(self.environment)))
-
-    def pop_scope(self) -> None:
-        """Return to the configurations and environment of the matching push_scope."""
-        self.launch_configurations, self.environment = self._scopes.pop()

@@ -118,7 +118,6 @@ class LaunchService:
         if self._context.is_shutdown:
             return False
         self._context.is_shutdown = True
-        self._context.cancel_timers()
         return True
 
     @contextlib.contextmanager

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import safe_expression
 from .absent import absent
 
 if TYPE_CHECKING:
     from .launch_context import LaunchContext
 
 __all__ = [
-    'AndSubstitution',
-    'EnvironmentVariable',
-    'EqualsSubstitution',
-    'FindExecutable',
-    'IfElseSubstitution',
     'LaunchConfiguration',
-    'NotEqualsSubstitution',
-    'NotSubstitution',
-    'OrSubstitution',
     'PathJoinSubstitution',
-    'PythonExpression',
     'SubstitutionFailure',
     'TextSubstitution',
-    'ThisLaunchFile',
-    'ThisLaunchFileDir',
 ]
 
 
@@ -99,18 +86,6 @@ def describe(value: Any) -> str:
     return ' + '.join(substitution.describe() for substitution in normalize_to_list_of_substitutions(value))
 
 
-def is_true(text: str, meaning: str) -> bool:
-    """Return the truth of 'true', '1', 'false' or '0' in any case.
-
-    Raises:
-        SubstitutionFailure: for any other text, naming `meaning`.
-    """
-    word = text.strip().lower()
-    if word not in ('true', '1', 'false', '0'):
-        raise SubstitutionFailure(f"{meaning}: expected 'true', 'false', '1' or '0', got {text!r}")
-    return word in ('true', '1')
-
-
 class LaunchConfiguration(Substitution):
     """The value of a launch argument or configuration."""
 
@@ -136,27 +111,6 @@ class LaunchConfiguration(Substitution):
         return f'LaunchConfig({describe(self.variable_name)})'
 
 
-class EnvironmentVariable(Substitution):
-    """The value of an environment variable, as child processes will see it."""
-
-    def __init__(self, name: SomeSubstitutionsType, *, default_value: SomeSubstitutionsType | None = None) -> None:
-        self.name = name
-        self.default_value = default_value
-
-    def perform(self, context: LaunchContext) -> str:
-        """Return the value.
-
-        Raises:
-            SubstitutionFailure: when it is not set and has no default.
-        """
-        name = perform(context, self.name)
-        if name in context.environment:
-            return context.environment[name]
-        if self.default_value is None:
-            raise SubstitutionFailure(f"environment variable '{name}' does not exist")
-        return perform(context, self.default_value)
-
-
 class PathJoinSubstitution(Substitution):
     """Parts of a path, each text or substitutions, joined with the separator."""
 
@@ -172,143 +126,10 @@ class PathJoinSubstitution(Substitution):
         return str(Path(*[perform(context, part) for part in self.substitutions]))
 
 
-class PythonExpression(Substitution):
-    """The text of the value of a Python expression of literals, comparisons, boolean and arithmetic operators.
-
-    Unlike ROS 2, which calls eval, nothing else (calls, attributes, modules) is evaluated.
-    """
-
-    def __init__(self, expression: SomeSubstitutionsType, python_modules: Sequence[str] = ()) -> None:
-        if list(python_modules):
-            raise NotImplementedError('launch.substitutions.PythonExpression: python_modules')
-        self.expression = expression
-
-    def perform(self, context: LaunchContext) -> str:
-        """Return the value as text.
-
-        Raises:
-            SubstitutionFailure: when the expression is wrong or uses something that is not allowed.
-        """
-        text = perform(context, self.expression)
-        try:
-            return str(safe_expression.evaluate(text))
-        except (ValueError, TypeError, SyntaxError, ArithmeticError, LookupError) as error:
-            raise SubstitutionFailure(f'PythonExpression {text!r}: {error}') from error
-
-
-class ThisLaunchFile(Substitution):
-    """The path of the launch file that is being read."""
-
-    def perform(self, context: LaunchContext) -> str:
-        """Return the absolute path.
-
-        Raises:
-            SubstitutionFailure: when no launch file is being read.
-        """
-        if context.launch_file is None:
-            raise SubstitutionFailure(f'{type(self).__name__} used outside of a launch file')
-        return context.launch_file
-
-
-class ThisLaunchFileDir(ThisLaunchFile):
-    """The folder of the launch file that is being read."""
-
-    def perform(self, context: LaunchContext) -> str:
-        """Return the absolute path of the folder."""
-        return str(Path(super().perform(context)).parent)
-
-
-class FindExecutable(Substitution):
-    """The path of a program on PATH."""
-
-    def __init__(self, *, name: SomeSubstitutionsType) -> None:
-        self.name = name
-
-    def perform(self, context: LaunchContext) -> str:
-        """Return the path.
-
-        Raises:
-            SubstitutionFailure: when there is no such program.
-        """
-        name = perform(context, self.name)
-        found = shutil.which(name, path=context.environment.get('PATH'))
-        if found is None:
-            raise SubstitutionFailure(f"executable '{name}' not found on the PATH")
-        return found
-
-
-class NotSubstitution(Substitution):
-    """'true' where the value is false."""
-
-    def __init__(self, value: SomeSubstitutionsType) -> None:
-        self.value = value
-
-    def perform(self, context: LaunchContext) -> str:
-        """Return 'true' or 'false'."""
-        return str(not is_true(perform(context, self.value), 'NotSubstitution')).lower()
-
-
-class AndSubstitution(Substitution):
-    """'true' where both values are true."""
-
-    def __init__(self, left: SomeSubstitutionsType, right: SomeSubstitutionsType) -> None:
-        self.operands = (left, right)
-
-    def _truths(self, context: LaunchContext) -> list[bool]:
-        return [is_true(perform(context, operand), type(self).__name__) for operand in self.operands]
-
-    def perform(self, context: LaunchContext) -> str:
-        """Return 'true' or 'false'."""
-        return str(all(self._truths(context))).lower()
-
-
-class OrSubstitution(AndSubstitution):
-    """'true' where at least one value is true."""
-
-    def perform(self, context: LaunchContext) -> str:
-        """Return 'true' or 'false'."""
-        return str(any(self._truths(context))).lower()
-
-
-class EqualsSubstitution(Substitution):
-    """'true' where both texts are equal."""
-
-    def __init__(self, left: SomeSubstitutionsType, right: SomeSubstitutionsType) -> None:
-        self.operands = (left, right)
-
-    def perform(self, context: LaunchContext) -> str:
-        """Return 'true' or 'false'."""
-        left, right = (perform(context, operand) for operand in self.operands)
-        return str(left == right).lower()
-
-
-class NotEqualsSubstitution(EqualsSubstitution):
-    """'true' where the texts differ."""
-
-    def perform(self, context: LaunchContext) -> str:
-        """Return 'true' or 'false'."""
-        return 'false' if super().perform(context) == 'true' else 'true'
-
-
-class IfElseSubstitution(Substitution):
-    """One of two values, by a condition."""
-
-    def __init__(
-        self,
-        condition: SomeSubstitutionsType,
-        if_value: SomeSubstitutionsType = '',
-        else_value: SomeSubstitutionsType = '',
-    ) -> None:
-        self.condition, self.if_value, self.else_value = condition, if_value, else_value
-
-    def perform(self, context: LaunchContext) -> str:
-        """Return the chosen value."""
-        chosen = is_true(perform(context, self.condition), 'IfElseSubstitution')
-        return perform(context, self.if_value if chosen else self.else_value)
-
-
 __getattr__ = absent(
     __name__,
-    'AllSubstitution AnonName AnySubstitution BooleanExpression Command FileContent ForLoopIndex '
-    'LaunchLogDir LocalSubstitution PathSubstitution StrJoinSubstitution SubstitutionFailureError',
+    'AllSubstitution AndSubstitution AnonName AnySubstitution BooleanExpression Command EnvironmentVariable '
+    'EqualsSubstitution FileContent FindExecutable ForLoopIndex IfElseSubstitution LaunchLogDir LocalSubstitution '
+    'NotEqualsSubstitution NotSubstitution OrSubstitution PathSubstitution PythonExpression StrJoinSubstitution '
+    'SubstitutionFailureError ThisLaunchFile ThisLaunchFileDir',
 )

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import yaml
 from launch.launch_context import LaunchContext
@@ -15,26 +15,20 @@ from launch.substitutions import Substitution, perform
 SCALARS = (bool, int, float, str)
 
 
-def evaluate_value(context: LaunchContext, value: Any, value_type: Any = None) -> Any:
+def evaluate_value(context: LaunchContext, value: Any) -> Any:
     """Return a value as bool, int, float, str or a list of one of them.
 
-    Text and substitutions are read as YAML, as ROS 2 does ('5' becomes 5), unless `value_type` says otherwise.
+    Text and substitutions are read as YAML, as ROS 2 does ('5' becomes 5).
 
     Raises:
-        ValueError: when a text cannot be read as `value_type`.
         TypeError: when the value is of no parameter type.
     """
-    from .parameter_descriptions import ParameterValue
-
-    if isinstance(value, ParameterValue):
-        return value.evaluate(context)
     if _is_text(value):
-        return _from_text(perform(context, value), value_type)
+        return _from_text(perform(context, value))
     if isinstance(value, (bool, int, float)):
-        return value if value_type is None else _converted(value, value_type)
+        return value
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        item_type = (get_args(value_type) or (None,))[0]
-        return _one_type([evaluate_value(context, item, item_type) for item in value])
+        return _one_type([evaluate_value(context, item) for item in value])
     raise TypeError(f'a parameter is bool, int, float, text or a list of these, got {type(value).__name__}: {value!r}')
 
 
@@ -45,31 +39,14 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(isinstance(item, Substitution) for item in value)
 
 
-def _from_text(text: str, value_type: Any) -> Any:
-    if value_type is str:
-        return text
+def _from_text(text: str) -> Any:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         value = text
-    if value_type is not None:
-        return _converted(value, value_type)
     if isinstance(value, list):
         return _one_type(value)
     return value if isinstance(value, SCALARS) else text
-
-
-def _converted(value: Any, value_type: Any) -> Any:
-    if get_origin(value_type) is list or value_type is list:
-        if not isinstance(value, list):
-            raise ValueError(f'expected a list, got {value!r}')
-        item_type = (get_args(value_type) or (None,))[0]
-        return [item if item_type is None else _converted(item, item_type) for item in value]
-    if value_type is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not value_type:
-        raise ValueError(f'expected {value_type.__name__}, got {value!r}')
-    return value
 
 
 def _one_type(values: list[Any]) -> list[Any]:

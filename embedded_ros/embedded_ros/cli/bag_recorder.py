@@ -12,8 +12,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from embedded_ros.messages.store import message_store
 
-from .session import Session, import_interface, is_hidden
-from .topic_qos import subscription_qos
+from .session import Session, import_interface, is_hidden, subscription_qos
 
 LOOK_AGAIN_S = 0.2
 QUEUE_DEPTH = 100

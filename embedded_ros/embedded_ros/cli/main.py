@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 import embedded_ros
 
-from . import bag, interface, launching, lifecycle, node, param, service, topic
+from . import bag, launching, lifecycle, param, service, topic
 from .errors import CommandError
 
-COMMANDS = (bag, interface, launching, lifecycle, node, param, service, topic)
+COMMANDS = (bag, launching, lifecycle, param, service, topic)
 
 
 class Parser(argparse.ArgumentParser):

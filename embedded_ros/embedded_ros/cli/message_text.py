@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -12,73 +11,30 @@ from .errors import CommandError
 from .session import import_interface
 
 FLOAT_TYPES = ('float', 'double')
+SHOWN_LENGTH = 128  # of arrays and texts
 
 
-@dataclass(frozen=True)
-class TextOptions:
-    """How much of a message is shown; `max_length` None shows everything."""
-
-    max_length: int | None = 128
-    arrays: bool = True
-    strings: bool = True
-
-
-def to_plain(value: Any, options: TextOptions, type_name: str = '') -> Any:
-    """Return a message, or the value of a field of type `type_name`, as dictionaries, lists, numbers and text."""
+def to_plain(value: Any, full_length: bool) -> Any:
+    """Return a message, or the value of a field, as dictionaries, lists, numbers and text."""
     if hasattr(value, 'get_fields_and_field_types'):
-        types = value.get_fields_and_field_types()
-        return {name: to_plain(getattr(value, name), options, kind) for name, kind in types.items()}
-    if isinstance(value, str):
-        return _text(value, options)
+        return {name: to_plain(getattr(value, name), full_length) for name in value.get_fields_and_field_types()}
     if isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, bytes) and len(value) == 1:
         return value[0]
-    return _array(value, options, type_name)
+    cut = not full_length and len(value) > SHOWN_LENGTH
+    shown = value[:SHOWN_LENGTH] if cut else value
+    if isinstance(value, str):
+        return shown + '...' if cut else shown
+    plain = [to_plain(item, full_length) for item in (shown.tolist() if hasattr(shown, 'tolist') else shown)]
+    return [*plain, '...'] if cut else plain
 
 
-def _text(value: str, options: TextOptions) -> str:
-    if not options.strings:
-        return f'<string length: <{len(value)}>>'
-    if options.max_length is not None and len(value) > options.max_length:
-        return value[: options.max_length] + '...'
-    return value
-
-
-def _array(value: Any, options: TextOptions, type_name: str) -> Any:
-    if not options.arrays:
-        if type_name.startswith('sequence<'):
-            item_type = type_name[len('sequence<') :].rstrip('>').split(',')[0]
-            return f'<sequence type: {item_type}, length: {len(value)}>'
-        return f'<array type: {type_name}>'
-    shown = value if options.max_length is None else value[: options.max_length]
-    plain = [to_plain(item, options) for item in (shown.tolist() if hasattr(shown, 'tolist') else shown)]
-    return plain if len(shown) == len(value) else [*plain, '...']
-
-
-def to_yaml(value: Any, options: TextOptions) -> str:
-    """Return a message or the value of a field as YAML text without the last end of line."""
-    plain = to_plain(value, options)
-    if isinstance(plain, (bool, int, float, str)):
-        return str(plain)
-    return yaml.safe_dump(plain, sort_keys=False, default_flow_style=False, width=10**9, allow_unicode=True).rstrip(
-        '\n'
-    )
-
-
-def field_of(message: Any, path: str) -> Any:
-    """Return the value at a path such as 'header.stamp' or 'poses[0].position'.
-
-    Raises:
-        CommandError: naming the part that does not exist.
-    """
-    value = message
-    for part in re.findall(r'[^.\[\]]+', path):
-        try:
-            value = value[int(part)] if part.isdigit() else getattr(value, part)
-        except (AttributeError, IndexError, TypeError) as error:
-            raise CommandError(f"Invalid field '{path}': {type(value).__name__} has no '{part}'") from error
-    return value
+def to_yaml(message: Any, full_length: bool = False) -> str:
+    """Return a message as YAML text without the last end of line; long arrays and texts are cut unless told not to."""
+    plain = to_plain(message, full_length)
+    text = yaml.safe_dump(plain, sort_keys=False, default_flow_style=False, width=10**9, allow_unicode=True)
+    return text.rstrip('\n')
 
 
 def fill_message(message: Any, values: Any) -> None:

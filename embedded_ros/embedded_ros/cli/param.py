@@ -1,14 +1,12 @@
-"""``ros2 param``: list, get, set, describe and dump."""
+"""``ros2 param``: get, set and describe."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from .errors import CommandError
 from .message_text import parse_values
-from .session import Session, absolute, add_spin_time, ros_session
+from .session import Session, ros_session
 
 TYPE_NAMES = {
     'NOT_SET': 'not set',
@@ -29,12 +27,6 @@ def add_commands(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser('param', help='Various param related sub-commands')
     verbs = parser.add_subparsers(metavar='VERB', required=True)
-    verb = verbs.add_parser('list', help='Output a list of available parameters')
-    verb.add_argument('node_name', nargs='?', help='node to ask; all nodes where it is not given')
-    verb.add_argument('--include-hidden-nodes', action='store_true')
-    verb.add_argument('--param-prefixes', nargs='+', default=[], help='only list parameters with these prefixes')
-    add_spin_time(verb)
-    verb.set_defaults(run=run_list)
     verb = verbs.add_parser('get', help='Get a parameter')
     verb.add_argument('node_name')
     verb.add_argument('parameter_name')
@@ -49,16 +41,6 @@ def add_commands(commands: Any) -> None:
     verb.add_argument('node_name')
     verb.add_argument('parameter_names', nargs='+')
     verb.set_defaults(run=run_describe)
-    verb = verbs.add_parser('dump', help='Show all parameters of a node as a YAML file')
-    verb.add_argument('node_name')
-    verb.set_defaults(run=run_dump)
-
-
-def _names(session: Session, node: str, prefixes: list[str] | None = None) -> list[str]:
-    from rcl_interfaces.srv import ListParameters
-
-    request = ListParameters.Request(prefixes=prefixes or [])
-    return sorted(session.call(ListParameters, f'{node}/list_parameters', request).result.names)
 
 
 def _values(session: Session, node: str, names: list[str]) -> list[Any]:
@@ -74,20 +56,6 @@ def _values(session: Session, node: str, names: list[str]) -> list[Any]:
 
 def _shown(value: Any) -> Any:
     return list(value) if hasattr(value, 'typecode') or isinstance(value, tuple) else value
-
-
-def run_list(options: Any) -> int:
-    """Print the names of the parameters of one node or of all."""
-    with ros_session(0.0 if options.node_name else options.spin_time) as session:
-        if options.node_name:
-            node = session.require_node(options.node_name)
-            print('\n'.join(f'  {name}' for name in _names(session, node, options.param_prefixes)))
-            return 0
-        services = {name for name, _ in session.node.get_service_names_and_types()}
-        for node in session.node_names(hidden=options.include_hidden_nodes):
-            if f'{node}/list_parameters' in services:
-                print('\n'.join([f'{node}:', *(f'  {name}' for name in _names(session, node, options.param_prefixes))]))
-    return 0
 
 
 def run_get(options: Any) -> int:
@@ -150,21 +118,3 @@ def _constraints(descriptor: Any) -> list[str]:
     if descriptor.additional_constraints:
         lines.append(f'    Additional constraints: {descriptor.additional_constraints}')
     return lines
-
-
-def run_dump(options: Any) -> int:
-    """Print the parameters of a node as a parameter file."""
-    with ros_session() as session:
-        node = session.require_node(absolute(options.node_name))
-        parameters = _values(session, node, _names(session, node))
-    tree: dict[str, Any] = {}
-    for parameter in parameters:
-        if parameter.type_.name == 'NOT_SET':
-            continue
-        *groups, leaf = parameter.name.split('.')
-        branch = tree
-        for group in groups:
-            branch = branch.setdefault(group, {})
-        branch[leaf] = _shown(parameter.value)
-    print(yaml.safe_dump({node: {'ros__parameters': tree}}, default_flow_style=False), end='')
-    return 0

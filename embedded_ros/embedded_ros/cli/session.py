@@ -41,6 +41,22 @@ def absolute(name: str) -> str:
     return name if name.startswith('/') else '/' + name
 
 
+def subscription_qos(publishers: list[Any]) -> Any:
+    """Return the strictest QoS that fits all publishers, so that nothing is lost or missed without need."""
+    from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+    def all_are(name: str, policy: Any) -> bool:
+        return bool(publishers) and all(getattr(item.qos_profile, name) == policy for item in publishers)
+
+    reliable = all_are('reliability', ReliabilityPolicy.RELIABLE)
+    latched = all_are('durability', DurabilityPolicy.TRANSIENT_LOCAL)
+    return QoSProfile(
+        depth=10,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
 class Session:
     """A hidden node in a context of its own."""
 
@@ -69,11 +85,10 @@ class Session:
             time.sleep(POLL_S)
         return value
 
-    def node_names(self, hidden: bool = True) -> list[str]:
+    def node_names(self) -> list[str]:
         """Return the full names of the other nodes, sorted."""
         own = self.node.get_fully_qualified_name()
-        names = [name for name in self.node.get_fully_qualified_node_names() if name != own]
-        return sorted(name for name in names if hidden or not is_hidden(name))
+        return sorted(name for name in self.node.get_fully_qualified_node_names() if name != own)
 
     def require_node(self, name: str) -> str:
         """Return the full name of a node after waiting for it.

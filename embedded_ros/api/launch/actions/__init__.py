@@ -6,19 +6,15 @@ from .configuration import (
     DeclareLaunchArgument,
     SetEnvironmentVariable,
     SetLaunchConfiguration,
-    UnsetEnvironmentVariable,
-    UnsetLaunchConfiguration,
 )
-from .event import EmitEvent, RegisterEventHandler, Shutdown, TimerAction, UnregisterEventHandler
+from .event import RegisterEventHandler, Shutdown
 from .execute_process import ExecuteProcess
-from .structure import GroupAction, IncludeLaunchDescription, LogInfo, OpaqueFunction
+from .structure import IncludeLaunchDescription, LogInfo, OpaqueFunction
 
 __all__ = [
     'Action',
     'DeclareLaunchArgument',
-    'EmitEvent',
     'ExecuteProcess',
-    'GroupAction',
     'IncludeLaunchDescription',
     'LogInfo',
     'OpaqueFunction',
@@ -26,15 +22,12 @@ __all__ = [
     'SetEnvironmentVariable',
     'SetLaunchConfiguration',
     'Shutdown',
-    'TimerAction',
-    'UnregisterEventHandler',
-    'UnsetEnvironmentVariable',
-    'UnsetLaunchConfiguration',
 ]
 
 __getattr__ = absent(
     __name__,
-    'AppendEnvironmentVariable ExecuteLocal ForEach ForLoop Log LogDebug LogError LogWarning OpaqueCoroutine '
-    'PopEnvironment PopLaunchConfigurations PushEnvironment PushLaunchConfigurations ReplaceEnvironmentVariables '
-    'ResetEnvironment ResetLaunchConfigurations SetROSLogDir',
+    'AppendEnvironmentVariable EmitEvent ExecuteLocal ForEach ForLoop GroupAction Log LogDebug LogError LogWarning '
+    'OpaqueCoroutine PopEnvironment PopLaunchConfigurations PushEnvironment PushLaunchConfigurations '
+    'ReplaceEnvironmentVariables ResetEnvironment ResetLaunchConfigurations SetROSLogDir TimerAction '
+    'UnregisterEventHandler UnsetEnvironmentVariable UnsetLaunchConfiguration',
 )

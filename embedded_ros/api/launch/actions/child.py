@@ -46,19 +46,16 @@ def output_targets(output: Any, context: LaunchContext) -> dict[int, frozenset[s
 class Child:
     """A process in a group of its own, and threads that report its output and its end to the launch."""
 
-    def __init__(
-        self, command: list[str], cwd: str | None, environment: Mapping[str, str], shell: bool, emulate_tty: bool
-    ) -> None:
+    def __init__(self, command: list[str], cwd: str | None, environment: Mapping[str, str], emulate_tty: bool) -> None:
         self._terminal: int | None = None
         write_end = subprocess.PIPE
         if emulate_tty:
             self._terminal, write_end = pty.openpty()
         try:
             self._process = subprocess.Popen(
-                ' '.join(command) if shell else command,
+                command,
                 cwd=cwd,
                 env=dict(environment),
-                shell=shell,
                 stdin=subprocess.DEVNULL,
                 stdout=write_end,
                 stderr=write_end,

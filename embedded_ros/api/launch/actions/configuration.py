@@ -66,18 +66,6 @@ class SetLaunchConfiguration(Action):
         context.launch_configurations[perform(context, self.name)] = perform(context, self.value)
 
 
-class UnsetLaunchConfiguration(Action):
-    """Removes a launch configuration."""
-
-    def __init__(self, name: SomeSubstitutionsType, **options: Any) -> None:
-        super().__init__(**options)
-        self.name = name
-
-    def execute(self, context: LaunchContext) -> None:
-        """Remove it if it is set."""
-        context.launch_configurations.pop(perform(context, self.name), None)
-
-
 class SetEnvironmentVariable(Action):
     """Sets an environment variable for the processes started from now on."""
 
@@ -88,15 +76,3 @@ class SetEnvironmentVariable(Action):
     def execute(self, context: LaunchContext) -> None:
         """Set it."""
         context.environment[perform(context, self.name)] = perform(context, self.value)
-
-
-class UnsetEnvironmentVariable(Action):
-    """Removes an environment variable for the processes started from now on."""
-
-    def __init__(self, name: SomeSubstitutionsType, **options: Any) -> None:
-        super().__init__(**options)
-        self.name = name
-
-    def execute(self, context: LaunchContext) -> None:
-        """Remove it if it is set."""
-        context.environment.pop(perform(context, self.name), None)

@@ -12,7 +12,7 @@ from .. import logging
 from ..absent import refuse_options
 from ..event_handlers import EventHandler, Reaction, react
 from ..events import Event, Shutdown
-from ..events.process import ProcessExited, ProcessIO, ProcessStarted, ShutdownProcess, SignalProcess
+from ..events.process import ProcessExited, ProcessIO, ProcessStarted
 from ..launch_description import Action, LaunchDescriptionEntity
 from ..substitutions import SomeSubstitutionsType, perform
 from .child import Child, OutputLines, output_targets
@@ -32,42 +32,29 @@ class ExecuteProcess(Action):
         self,
         *,
         cmd: Iterable[SomeSubstitutionsType],
-        prefix: SomeSubstitutionsType | None = None,
         name: SomeSubstitutionsType | None = None,
         cwd: SomeSubstitutionsType | None = None,
         env: Mapping[SomeSubstitutionsType, SomeSubstitutionsType] | None = None,
         additional_env: Mapping[SomeSubstitutionsType, SomeSubstitutionsType] | None = None,
-        shell: bool = False,
         sigterm_timeout: SomeSubstitutionsType | float = 5.0,
         sigkill_timeout: SomeSubstitutionsType | float = 5.0,
         emulate_tty: bool = False,
         output: SomeSubstitutionsType | Mapping[str, Any] = 'log',
-        log_cmd: bool = False,
-        cached_output: bool = False,
         on_exit: Reaction = None,
-        respawn: bool | SomeSubstitutionsType = False,
-        respawn_delay: float | None = None,
-        respawn_max_retries: int = -1,
         condition: Any = None,
         **options: Any,
     ) -> None:
         refuse_options(f'launch.actions.{type(self).__name__}', options)
         super().__init__(condition=condition)
         self._command = list(cmd)
-        self._prefix = prefix
         self._name = name
         self._cwd = cwd
         self._env = env
         self._additional_env = additional_env
-        self._shell = shell
         self._timeouts = (sigterm_timeout, sigkill_timeout)
         self._emulate_tty = emulate_tty
         self._output = output
-        self._log_command = log_cmd
         self._on_exit = on_exit
-        self._respawn = respawn
-        self._respawn_delay = respawn_delay or 0.0
-        self._respawns_left = respawn_max_retries if respawn_max_retries >= 0 else float('inf')
         self._child: Child | None = None
         self._lines: OutputLines | None = None
         self._escalation: Timer | None = None
@@ -97,16 +84,13 @@ class ExecuteProcess(Action):
         return {perform(context, name): perform(context, value) for name, value in variables.items()}
 
     def _start(self, context: LaunchContext) -> None:
-        prefix = shlex.split(perform(context, self._prefix)) if self._prefix else []
-        command = prefix + self.command(context)
-        base = perform(context, self._name) if self._name else Path(command[0].split()[0]).name
+        command = self.command(context)
+        base = perform(context, self._name) if self._name else Path(command[0]).name
         name = f'{base}-{context.next_process_number()}'
         cwd = perform(context, self._cwd) if self._cwd else None
         environment = self.process_environment(context)
         output = output_targets(self._output, context)
-        if self._log_command:
-            logging.get_logger(name).info("process details: cmd='%s', cwd='%s'", shlex.join(command), cwd)
-        child = Child(command, cwd, environment, self._shell, self._emulate_tty)
+        child = Child(command, cwd, environment, self._emulate_tty)
         self._child, self._lines = child, OutputLines(name, output)
         self.process_details = {'name': name, 'cmd': command, 'cwd': cwd, 'env': environment, 'pid': child.pid}
         context.running.add(self)
@@ -119,8 +103,6 @@ class ExecuteProcess(Action):
     def _concerns_me(self, event: Event) -> bool:
         if isinstance(event, Shutdown):
             return True
-        if isinstance(event, (ShutdownProcess, SignalProcess)):
-            return event.process_matcher(self)
         return isinstance(event, (ProcessIO, ProcessExited)) and event.action is self
 
     def _handle(self, event: Event, context: LaunchContext) -> list[LaunchDescriptionEntity] | None:
@@ -128,9 +110,7 @@ class ExecuteProcess(Action):
             self._lines.add(event)
         elif isinstance(event, ProcessExited):
             return self._ended(event, context)
-        elif isinstance(event, SignalProcess):
-            self._signal(event.signal)
-        elif isinstance(event, (Shutdown, ShutdownProcess)):
+        elif isinstance(event, Shutdown):
             self._shut_down(context)
         return None
 
@@ -141,8 +121,7 @@ class ExecuteProcess(Action):
             self._child.send_signal(number)
 
     def _shut_down(self, context: LaunchContext) -> None:
-        """End the process; an ending one is left to its escalation, one that awaits its respawn is forgotten."""
-        self._respawns_left = 0
+        """End the process; an ending one is left to its escalation."""
         if self._child is None:
             context.running.discard(self)
             return
@@ -155,13 +134,13 @@ class ExecuteProcess(Action):
 
         def terminate() -> None:
             self._signal(signal.SIGTERM)
-            self._escalation = context.call_later(to_kill, kill, survives_shutdown=True)
+            self._escalation = context.call_later(to_kill, kill)
 
         def kill() -> None:
             self._signal(signal.SIGKILL)
 
         self._signal(signal.SIGINT)
-        self._escalation = context.call_later(to_term, terminate, survives_shutdown=True)
+        self._escalation = context.call_later(to_term, terminate)
 
     def _ended(self, event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
         assert self._lines is not None and self._child is not None
@@ -176,13 +155,5 @@ class ExecuteProcess(Action):
         else:
             text = 'process has died [pid %d, exit code %d, cmd %r].'
             logger.error(text, event.pid, event.returncode, shlex.join(event.cmd))
-        if self._wants_respawn(context):
-            self._respawns_left -= 1
-            context.call_later(self._respawn_delay, lambda: self._start(context))
-        else:
-            context.running.discard(self)
+        context.running.discard(self)
         return react(self._on_exit, event, context)
-
-    def _wants_respawn(self, context: LaunchContext) -> bool:
-        wanted = self._respawn if isinstance(self._respawn, bool) else perform(context, self._respawn).lower() == 'true'
-        return wanted and self._respawns_left > 0 and not context.is_shutdown

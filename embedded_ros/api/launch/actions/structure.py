@@ -1,4 +1,4 @@
-"""Actions that give a launch file structure: groups, included files, functions, messages."""
+"""Actions that give a launch file structure: included files, functions, messages."""
 
 from __future__ import annotations
 
@@ -15,54 +15,8 @@ if TYPE_CHECKING:
     from ..launch_context import LaunchContext
 
 
-class _Call(Action):
-    """Calls a function of the context: the seams of groups and files."""
-
-    def __init__(self, function: Callable[[LaunchContext], None]) -> None:
-        super().__init__()
-        self._function = function
-
-    def execute(self, context: LaunchContext) -> None:
-        self._function(context)
-
-
-class GroupAction(Action):
-    """Runs actions together; scoped, their configurations and environment do not leak out of the group."""
-
-    def __init__(
-        self,
-        actions: Iterable[LaunchDescriptionEntity],
-        *,
-        scoped: bool = True,
-        forwarding: bool = True,
-        launch_configurations: Mapping[str, SomeSubstitutionsType] | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(**options)
-        if not forwarding:
-            raise NotImplementedError('launch.actions.GroupAction: forwarding=False')
-        self.actions = list(actions)
-        self._scoped = scoped
-        self._settings = [SetLaunchConfiguration(*item) for item in (launch_configurations or {}).items()]
-
-    def get_sub_entities(self) -> list[LaunchDescriptionEntity]:
-        """Return the settings and the actions."""
-        return [*self._settings, *self.actions]
-
-    def describe_sub_entities(self, context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        """Return the actions."""
-        return self.actions
-
-    def execute(self, context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        """Return the actions, between the edges of a scope if this group is scoped."""
-        if not self._scoped:
-            return self.get_sub_entities()
-        begin, end = _Call(lambda scope: scope.push_scope()), _Call(lambda scope: scope.pop_scope())
-        return [begin, *self.get_sub_entities(), end]
-
-
 class IncludeLaunchDescription(Action):
-    """Includes a launch file, with arguments. As in ROS 2 they stay set after it; use GroupAction for a scope."""
+    """Includes a launch file, with arguments. As in ROS 2 they stay set after it."""
 
     def __init__(
         self,
@@ -88,18 +42,10 @@ class IncludeLaunchDescription(Action):
         return [item for item in entities if not (isinstance(item, DeclareLaunchArgument) and item.name in given)]
 
     def execute(self, context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        """Set the arguments and return the description between the seams of its file."""
+        """Set the arguments and return the description."""
         description = self.launch_description_source.get_launch_description(context)
         arguments = [SetLaunchConfiguration(name, value) for name, value in self.launch_arguments]
-        outer, inner = context.launch_file, self.launch_description_source.location or context.launch_file
-
-        def enter(context: LaunchContext) -> None:
-            context.launch_file = inner
-
-        def leave(context: LaunchContext) -> None:
-            context.launch_file = outer
-
-        return [*arguments, _Call(enter), description, _Call(leave)]
+        return [*arguments, description]
 
 
 class LogInfo(Action):

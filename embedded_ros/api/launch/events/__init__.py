@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 
@@ -22,15 +21,6 @@ class Shutdown(Event):
         self.due_to_sigint = due_to_sigint
 
 
-class TimerEvent(Event):
-    """The time of a TimerAction came."""
-
-    name = 'launch.events.TimerEvent'
-
-    def __init__(self, *, timer_action: Any) -> None:
-        self.timer_action = timer_action
-
-
 class IncludeLaunchDescription(Event):
     """A launch description was handed to the service."""
 
@@ -38,14 +28,3 @@ class IncludeLaunchDescription(Event):
 
     def __init__(self, launch_description: Any) -> None:
         self.launch_description = launch_description
-
-
-class WakeUp(Event):
-    """Nothing happened, but timers or processes changed: look again."""
-
-    name = 'launch.events.WakeUp'
-
-
-def matches_action(target_action: Any) -> Callable[[Any], bool]:
-    """Return a matcher that accepts `target_action` only."""
-    return lambda action: action is target_action

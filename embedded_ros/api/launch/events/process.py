@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import Event
@@ -77,29 +76,3 @@ class ProcessStderr(ProcessIO):
     """A process wrote to standard error."""
 
     name = 'launch.events.process.ProcessStderr'
-
-
-class ProcessTargetedEvent(Event):
-    """A request to the processes whose action `process_matcher` accepts."""
-
-    name = 'launch.events.process.ProcessTargetedEvent'
-
-    def __init__(self, *, process_matcher: Callable[[Any], bool]) -> None:
-        self.process_matcher = process_matcher
-
-
-class ShutdownProcess(ProcessTargetedEvent):
-    """A request to end: SIGINT, then SIGTERM, then SIGKILL."""
-
-    name = 'launch.events.process.ShutdownProcess'
-
-
-class SignalProcess(ProcessTargetedEvent):
-    """A request to send one signal."""
-
-    name = 'launch.events.process.SignalProcess'
-
-    def __init__(self, *, signal_number: int | str | signal.Signals, process_matcher: Callable[[Any], bool]) -> None:
-        super().__init__(process_matcher=process_matcher)
-        name = isinstance(signal_number, str)
-        self.signal = signal.Signals[str(signal_number)] if name else signal.Signals(int(signal_number))

@@ -13,10 +13,8 @@ from launch.launch_context import LaunchContext
 from launch.launch_description import LaunchDescriptionEntity
 from launch.substitutions import SomeSubstitutionsType, Substitution, SubstitutionFailure, perform
 
-from ..parameter_descriptions import Parameter, ParameterFile
 from ..parameter_values import evaluate_dictionary, write_parameter_file
 from ..substitutions import ExecutableInPackage
-from .settings import NAMESPACE_KEY, PARAMETERS_KEY, REMAPPINGS_KEY, joined_namespace
 
 ParametersType = Iterable[Any]
 ANY_NODE = '/**'
@@ -25,7 +23,7 @@ ANY_NODE = '/**'
 class Node(ExecuteProcess):
     """An executable with node name, namespace, parameters and remappings.
 
-    `parameters` is a list of dictionaries, paths of YAML files, ParameterFile and Parameter; later ones win.
+    `parameters` is a list of dictionaries and paths of YAML files; later ones win.
     """
 
     def __init__(
@@ -57,7 +55,8 @@ class Node(ExecuteProcess):
     def command(self, context: LaunchContext) -> list[str]:
         """Return the command with its ROS arguments."""
         name = None if self._node_name is None else perform(context, self._node_name)
-        namespace = self._full_namespace(context)
+        own = '' if self._namespace is None else perform(context, self._namespace)
+        namespace = '/' + own.strip('/') if own else None
         self.node_name = f'{(namespace or "/").rstrip("/")}/{name or "<node_name_unspecified>"}'
         words = ['--ros-args', *(perform(context, word) for word in self._ros_arguments)]
         if name is not None:
@@ -66,30 +65,20 @@ class Node(ExecuteProcess):
             words += ['-r', f'__ns:={namespace}']
         for path in self._parameter_paths(context, ANY_NODE if name is None else self.node_name):
             words += ['--params-file', path]
-        inherited = context.launch_configurations.get(REMAPPINGS_KEY, [])
-        for source, target in [*inherited, *self._remappings]:
+        for source, target in self._remappings:
             words += ['-r', f'{perform(context, source)}:={perform(context, target)}']
         return super().command(context) + words
-
-    def _full_namespace(self, context: LaunchContext) -> str | None:
-        base = context.launch_configurations.get(NAMESPACE_KEY)
-        own = None if self._namespace is None else perform(context, self._namespace)
-        if base is None and not own:
-            return None
-        return joined_namespace(base or '', own or '')
 
     def _parameter_paths(self, context: LaunchContext, node_name: str) -> list[str]:
         """Return the files, in order, writing the dictionaries to temporary ones."""
         paths = []
-        for item in [*context.launch_configurations.get(PARAMETERS_KEY, []), *self._parameters]:
-            if isinstance(item, Parameter):
-                item = {item.name: item.value}
+        for item in self._parameters:
             if isinstance(item, Mapping):
                 path = write_parameter_file(node_name, evaluate_dictionary(context, item))
                 self._parameter_files.append(path)
                 paths.append(str(path))
                 continue
-            path = Path(item.evaluate(context) if isinstance(item, ParameterFile) else perform(context, item))
+            path = Path(perform(context, item))
             if not path.is_file():
                 raise SubstitutionFailure(f'parameter file {path} of node {node_name} does not exist')
             paths.append(str(path))
