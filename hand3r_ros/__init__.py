@@ -19,9 +19,8 @@ def load(preset: str = 'tiny', device: str = 'auto', **settings: Any) -> OnlineR
     Args:
         preset: 'tiny' (its weights are part of the package) or 'full' (``hand3r convert`` makes its weights).
         device: 'auto' (CUDA where there is any), 'cpu', 'cuda' or 'cuda:<n>'.
-        settings: other fields of ``hand3r_ros.online.config.ReconstructorConfig``. Where it differs from the defaults
-            there: hands are detected by MediaPipe's networks and fitted to their landmarks (detector 'auto'), and
-            ``hand_model`` is the one that the weights were trained for.
+        settings: other fields of ``hand3r_ros.online.config.ReconstructorConfig``. ``hand_model`` is by default the one
+            that the weights were trained for.
 
     Raises:
         TypeError: there is no such setting.

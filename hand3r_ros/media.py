@@ -94,8 +94,10 @@ def read_image(path: Path, decoder: ImageDecoder | None = None) -> NDArray[np.ui
     """
     decoder = decoder or ImageDecoder()
     try:
-        if path.stat().st_size > MAX_BYTES_PER_PIXEL * decoder.options.max_pixels:
-            raise MediaError(f'{path} is larger than any image of max_image_pixels ({decoder.options.max_pixels})')
+        if path.stat().st_size > MAX_BYTES_PER_PIXEL * decoder.options.max_image_pixels:
+            raise MediaError(
+                f'{path} is larger than any image of max_image_pixels ({decoder.options.max_image_pixels})'
+            )
         content = np.fromfile(path, np.uint8)
     except OSError as error:
         raise MediaError(f'{path} cannot be read: {error.strerror}') from error

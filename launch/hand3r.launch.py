@@ -12,26 +12,24 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
-TEXT_PARAMETERS = {
-    'preset': 'size of the network: tiny or full',
-    'weights_dir': 'folder with <preset>.safetensors',
-    'hand_model': 'hand model of the weights: open_hand or mano',
-    'mano_dir': 'folder with MANO_RIGHT.pkl',
-    'device': 'auto, cpu, cuda or cuda:<n>',
-    'detector': 'how hands are detected: auto, topic, network, mediapipe or none',
-    'pose_source': 'camera pose from: network, geometric, tf or auto (as the weights recommend)',
-    'translation': 'position of a hand from: network, aligned or auto',
-    'world_frame': 'name of the world frame',
-    'base_frame': 'frame of the robot that carries the camera',
-    'image_transport': 'raw or compressed',
-}
+from hand3r_ros.node.parameter_fields import specs_of
+from hand3r_ros.node.parameters import NodeParameters
+
+TEXT_PARAMETERS = (
+    'preset',
+    'weights_dir',
+    'hand_model',
+    'mano_dir',
+    'device',
+    'detector',
+    'pose_source',
+    'translation',
+    'world_frame',
+    'base_frame',
+    'image_transport',
+)
 RELIABILITY = ('best_effort', 'reliable')
-SWITCH_PARAMETERS = {
-    'rectified': 'images are already rectified (true or false)',
-    'mirrored_image': 'images are mirrored left to right, as a selfie view is (true or false)',
-    'autostart': 'configure and activate at start (true or false)',
-    'tf_hands': 'publish the wrists as TF (true or false)',
-}
+SWITCH_PARAMETERS = ('rectified', 'mirrored_image', 'autostart', 'tf_hands')
 SHOWN_TOPICS = (
     'map',
     'points',
@@ -68,8 +66,8 @@ def generate_launch_description() -> LaunchDescription:
                 for topic, description in TOPICS.items()
             ),
             *(
-                DeclareLaunchArgument(name, default_value='', description=f'{description}; empty: as in params_file')
-                for name, description in {**TEXT_PARAMETERS, **SWITCH_PARAMETERS}.items()
+                DeclareLaunchArgument(name, default_value='', description=described(name))
+                for name in (*TEXT_PARAMETERS, *SWITCH_PARAMETERS)
             ),
             DeclareLaunchArgument(
                 'image_reliability',
@@ -81,6 +79,13 @@ def generate_launch_description() -> LaunchDescription:
             OpaqueFunction(function=rviz, condition=IfCondition(LaunchConfiguration('rviz'))),
         ]
     )
+
+
+def described(name: str) -> str:
+    """What an argument that is a parameter means, as the node declares it."""
+    (spec,) = (spec for spec in specs_of(NodeParameters) if spec.name == name)
+    values = ' (true, false)' if name in SWITCH_PARAMETERS else ''
+    return f'{spec.explanation}{values}; not given: as in params_file'
 
 
 def rviz(context: LaunchContext) -> list[Node]:

@@ -21,7 +21,7 @@ from hand3r_ros.checkpoints.locations import find_weights_folder
 from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.network.checkpoints import load_network
 from hand3r_ros.network.hand3r import Hand3R
-from hand3r_ros.online.config import ReconstructorConfig
+from hand3r_ros.online.config import DetectionConfig, ReconstructorConfig
 from hand3r_ros.online.factory import build_reconstructor
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
@@ -34,7 +34,9 @@ NETWORK_FRAMES = 20
 
 def measure_pipeline(preset: str, weights_dir: Path | None, frames: int) -> dict[str, float]:
     """Network, online pipeline and node overhead with the weights of ``preset``; names to numbers."""
-    reconstructor = build_reconstructor(ReconstructorConfig(preset=preset, weights_dir=weights_dir))
+    reconstructor = build_reconstructor(
+        ReconstructorConfig(preset=preset, weights_dir=weights_dir, detection=DetectionConfig(detector='topic'))
+    )
     camera_frames = rendered_camera_frames()
     network, _ = load_network(find_weights_folder(preset, weights_dir), preset)
     numbers = network_numbers(network)

@@ -25,7 +25,7 @@ from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import load_network
 from hand3r_ros.network.scene.config import STATE_UPDATES
 from hand3r_ros.online.camera_pose import PoseEstimate, PoseMemory, PoseObservation, PoseSource, make_pose_source
-from hand3r_ros.online.config import MapConfig, ReconstructorConfig
+from hand3r_ros.online.config import DetectionConfig, MapConfig, ReconstructorConfig
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.frame_pipeline import FramePipeline
 from hand3r_ros.online.inference import NetworkRunner
@@ -151,7 +151,10 @@ def camera_paths(
 ) -> dict[str, NDArray[np.float64]]:
     """``T_world_camera`` (T, 4, 4) of every frame of a sequence by pose source, in a new session of this mode."""
     config = ReconstructorConfig(
-        state_update=mode.state_update, reset_interval=mode.reset_interval, map=MapConfig(enabled=False)
+        state_update=mode.state_update,
+        reset_interval=mode.reset_interval,
+        map=MapConfig(enabled=False),
+        detection=DetectionConfig(detector='topic'),
     )
     parts = SessionParts.make(config, make_detector(config), POSE_SOURCES[0])
     poses = SideBySide({source: make_pose_source(config, source) for source in POSE_SOURCES})

@@ -19,7 +19,7 @@ from hand3r_lab.evaluation.sharing import SharedSteps, share_encoders
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.hand.mano_head import ManoHead
 from hand3r_ros.network.hand3r import Hand3R
-from hand3r_ros.online.config import MapConfig, ReconstructorConfig, TrackingConfig
+from hand3r_ros.online.config import DetectionConfig, MapConfig, ReconstructorConfig, TrackingConfig
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.reconstructor import OnlineReconstructor
 
@@ -46,6 +46,7 @@ def make_pipelines(
         config = ReconstructorConfig(
             preset=preset,
             pose_source=pose_source,
+            detection=DetectionConfig(detector='topic'),
             map=MapConfig(enabled=False),
             tracking=TrackingConfig(max_prediction=0.0),
         )

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 
 from hand3r_ros.commands.base import Verbs, number_argument, path_argument
+from hand3r_ros.node.parameter_fields import specs_of
+from hand3r_ros.node.parameters import NodeParameters
 
 LONGEST_SECONDS = 1e9
-PARAMETER_OPTIONS = {
-    'preset': 'size of the network: tiny or full',
-    'weights_dir': 'folder with the weights; default: $HAND3R_WEIGHTS, else those that came with the package',
-    'hand_model': 'open_hand or mano, as the weights were trained',
-    'mano_dir': 'folder with MANO_RIGHT.pkl',
-    'detector': 'where hands are found: topic (of a recording), auto, mediapipe, network or none; default: topic where '
-    'the recording has boxes, else auto',
-    'max_hands': 'hands per image at most',
-    'pose_source': 'camera pose: auto, network, geometric, or tf (of a recording)',
-    'use_depth': 'depth that was measured: auto (where there is any), off, or required',
-    'translation': 'metric place of hands: auto, network or aligned',
-    'state_update': 'of the recurrent state: cut3r, or ttt3r for long streams',
-    'reset_interval': 'begin the recurrent state anew every n images; 0: never',
-    'device': 'auto, cpu, cuda or cuda:<n>',
-    'precision': 'float32, float16 or bfloat16',
-}
+SPECS = {spec.name: spec for spec in specs_of(NodeParameters)}
+PARAMETER_OPTIONS = (
+    'preset',
+    'weights_dir',
+    'hand_model',
+    'mano_dir',
+    'detector',
+    'max_hands',
+    'pose_source',
+    'use_depth',
+    'translation',
+    'state_update',
+    'reset_interval',
+    'device',
+    'precision',
+)
 """Parameters of the node that have an option of their own; all others go through ``--parameter``."""
 _OTHER_NAMES = {'use_depth': 'depth'}
+DETECTOR_DEFAULT = 'topic where a recording has boxes, else auto'
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -92,7 +96,10 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument('--calibration', type=path_argument, metavar='YAML', help='camera_info file of ROS')
     group.add_argument(
-        '--focal', type=number_argument(1.0, 1e5), metavar='PX', help='focal length of a camera without calibration'
+        '--focal',
+        type=number_argument(1.0, SPECS['fallback_focal_px'].maximum or math.inf),
+        metavar='PX',
+        help='focal length of a camera without calibration (parameter fallback_focal_px)',
     )
     group.add_argument('--camera-frame', default='', help='frame of a camera that names none')
     group.add_argument('--topic', default='', help='image topic of a recording, raw or compressed')
@@ -110,9 +117,13 @@ def _add_input_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_reconstruction_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('reconstruction', 'the parameters of the node, see docs/parameters.md')
-    for name, text in PARAMETER_OPTIONS.items():
+    for name in PARAMETER_OPTIONS:
+        spec = SPECS[name]
+        default = DETECTOR_DEFAULT if name == 'detector' else spec.default
+        facts = ['' if spec.choices else spec.allowed, '' if default == '' else f'default: {default}']
+        text = f'{spec.explanation} ({"; ".join(filter(None, facts))})' if any(facts) else spec.explanation
         option = _OTHER_NAMES.get(name, name).replace('_', '-')
-        group.add_argument(f'--{option}', dest=f'parameter_{name}', metavar=name.upper(), help=text)
+        group.add_argument(f'--{option}', dest=f'parameter_{name}', metavar=name.upper(), help=text.replace('%', '%%'))
     group.add_argument(
         '--state',
         type=path_argument,

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hand3r_ros.imaging.headers import HeaderError, claimed_sizes
-from hand3r_ros.imaging.limits import DEFAULT_MAX_PIXELS, ImageDecodingError, check_size
+from hand3r_ros.imaging.limits import DecodingOptions, ImageDecodingError, check_size
 from hand3r_ros.imaging.used_bits import UsedBits
-
-
-@dataclass(frozen=True)
-class DecodingOptions:
-    """What a user may say about the images."""
-
-    max_pixels: int = DEFAULT_MAX_PIXELS  # images that say they are larger are refused before they are decoded
-    used_bits: int = 0  # of 16 bit images, 8 to 16; 0: as their values say
 
 
 class ImageDecoder:
@@ -31,10 +21,10 @@ class ImageDecoder:
     @property
     def note(self) -> str:
         """What a user should know about how the images are read; empty when there is nothing."""
-        return '' if self.options.used_bits else self.used_bits.note
+        return '' if self.options.image_bits else self.used_bits.note
 
     def encoded(self, data: NDArray[np.uint8], kind: str = '', upright: bool = False) -> NDArray[np.uint8]:
-        """(H, W) grey or (H, W, 3) BGR of the bytes of an image, whole and within ``max_pixels``.
+        """(H, W) grey or (H, W, 3) BGR of the bytes of an image, whole and within ``max_image_pixels``.
 
         Args:
             data: (N,) bytes.
@@ -47,7 +37,7 @@ class ImageDecoder:
         """
         try:
             for width, height in claimed_sizes(np.ascontiguousarray(data).data):
-                check_size(width, height, self.options.max_pixels)
+                check_size(width, height, self.options.max_image_pixels)
         except HeaderError as error:
             raise ImageDecodingError('undecodable', f'{data.size} bytes do not decode as an image: {error}') from error
         flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
@@ -59,7 +49,7 @@ class ImageDecoder:
             raise ImageDecodingError(
                 'undecodable', f'{data.size} bytes do not decode as an image: it is cut off or damaged'
             )
-        check_size(pixels.shape[1], pixels.shape[0], self.options.max_pixels)
+        check_size(pixels.shape[1], pixels.shape[0], self.options.max_image_pixels)
         if pixels.dtype == np.uint16:
             return self.to_8_bit(np.asarray(pixels, np.uint16), kind)
         if pixels.dtype != np.uint8:
@@ -68,4 +58,4 @@ class ImageDecoder:
 
     def to_8_bit(self, pixels: NDArray[np.uint16], kind: str = '') -> NDArray[np.uint8]:
         """16 bit values of any shape in 8 bits; see :class:`UsedBits`."""
-        return self.used_bits.to_8_bit(pixels, kind, self.options.used_bits)
+        return self.used_bits.to_8_bit(pixels, kind, self.options.image_bits)

@@ -20,13 +20,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hand3r_ros.network.config import Hand3RConfig
-from hand3r_ros.network.convolutional_stem import StemConfig
 from hand3r_ros.network.detection.config import DetectionHeadConfig
 from hand3r_ros.network.hand.config import HandConfig
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset as preset_config
 from hand3r_ros.network.prompt import PromptConfig
-from hand3r_ros.network.scene.config import SceneConfig
+from hand3r_ros.network.scene.config import SceneConfig, StemConfig
 from hand3r_ros.safetensors_files import write_tensors
 
 HEADER_KEY = 'hand3r_ros'

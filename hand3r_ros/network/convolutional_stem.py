@@ -7,25 +7,11 @@ convolutions help transformers see better", arXiv 2106.14881). Published checkpo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-STEM_STRIDE = 16
-
-
-@dataclass(frozen=True)
-class StemConfig:
-    """Widths of the stem; the width of its tokens is that of the transformer."""
-
-    quarter_width: int = 48
-    """Channels at a quarter of the resolution."""
-    eighth_width: int = 96
-    """Channels at an eighth of the resolution."""
-    blocks: int = 2
-    """Residual blocks at an eighth of the resolution."""
+from hand3r_ros.network.scene.config import StemConfig
 
 
 class ChannelNorm(nn.LayerNorm):

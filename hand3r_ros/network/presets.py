@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from hand3r_ros.network.config import Hand3RConfig
-from hand3r_ros.network.convolutional_stem import StemConfig
 from hand3r_ros.network.detection.config import DetectionHeadConfig
 from hand3r_ros.network.hand.config import HandConfig
 from hand3r_ros.network.prompt import PromptConfig
-from hand3r_ros.network.scene.config import SceneConfig
+from hand3r_ros.network.scene.config import SceneConfig, StemConfig
 
 
 def preset(name: str) -> Hand3RConfig:

@@ -95,7 +95,7 @@ def decode_image(message: ImageLike, decoder: ImageDecoder | None = None) -> Rgb
     ``decoder`` is that of the stream; without one, the image is taken for itself.
     """
     decoder = decoder or ImageDecoder()
-    check_size(message.width, message.height, decoder.options.max_pixels)
+    check_size(message.width, message.height, decoder.options.max_image_pixels)
     layout = _LAYOUTS.get(message.encoding)
     if layout is None:
         raise ImageDecodingError(

@@ -1,15 +1,20 @@
-"""All parameters of the hand3r node: defaults, descriptions and ranges, as one frozen snapshot."""
+"""All parameters of the hand3r node, as one frozen snapshot.
+
+What stands for a setting of the reconstruction takes default, range and description from ``online/config.py``; those of
+the node's own parameters are declared here.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-
-from hand3r_ros.imaging.limits import DEFAULT_MAX_PIXELS
+from hand3r_ros.imaging.limits import DecodingOptions
 from hand3r_ros.node.names import class_key, frame_name
-from hand3r_ros.node.parameter_fields import Changes, ParameterError, parameter
+from hand3r_ros.node.parameter_fields import Changes, ParameterError, parameter, parameter_of
+from hand3r_ros.online.config import ReconstructorConfig
 
 FIXED = Changes.NEVER
 SETUP = Changes.UNCONFIGURED
@@ -19,17 +24,17 @@ DETECTORS_WITH_TOPIC = ('auto', 'topic')
 """Values of ``detector`` with which the topic of hand boxes is listened to."""
 
 
+def _setting(name: str, changes: Changes = Changes.ANY_TIME) -> Any:
+    """A parameter that stands for the setting of this name of ``ReconstructorConfig``."""
+    return parameter_of(ReconstructorConfig, name, changes)
+
+
 @dataclass(frozen=True)
 class DetectionParameters:
     """Group ``detections``: boxes of hands in the image."""
 
-    min_score: float = parameter(0.5, 'Discard hands with a lower detection score', minimum=0.0, maximum=1.0)
-    interval: int = parameter(
-        1,
-        'Run the detector on every n-th image; in between, boxes are propagated from the previous hands',
-        minimum=1,
-        maximum=1000,
-    )
+    min_score: float = _setting('detection.min_score')
+    interval: int = _setting('detection.interval')
     wait: float = parameter(
         0.1,
         'Longest wait of an image for its detections (same stamp), s; only with detector topic or auto '
@@ -61,24 +66,16 @@ class HandParameters:
 
     frame: str = parameter('world', 'Frame of ~/hands: world_frame or the camera', SETUP, choices=('world', 'camera'))
     vertices: bool = parameter(True, 'Fill HandMesh.vertices; false saves bandwidth, keypoints are always filled')
-    max_prediction: float = parameter(
-        0.2,
-        'Seconds for which a hand that is missed is predicted, with a falling score and articulation_source '
-        'ARTICULATION_PREDICTED; 0: never',
-        minimum=0.0,
-        maximum=5.0,
-    )
+    max_prediction: float = _setting('tracking.max_prediction')
 
 
 @dataclass(frozen=True)
 class SmoothingParameters:
     """Group ``smoothing``: One-Euro filter of the hands; off by default because filters delay and bias data."""
 
-    enabled: bool = parameter(False, 'Apply a One-Euro filter to the hands')
-    min_cutoff: float = parameter(1.5, 'Minimum cut-off frequency, Hz; lower smooths more', minimum=0.01, maximum=100.0)
-    beta: float = parameter(
-        2.0, 'Speed coefficient of the cut-off frequency; higher lags less', minimum=0.0, maximum=100.0
-    )
+    enabled: bool = _setting('smoothing.enabled')
+    min_cutoff: float = _setting('smoothing.min_cutoff')
+    beta: float = _setting('smoothing.beta')
 
 
 @dataclass(frozen=True)
@@ -104,25 +101,14 @@ class PointParameters:
 class MapParameters:
     """Group ``map``: the voxel map of the scene, ~/map."""
 
-    enabled: bool = parameter(True, 'Build the map; false saves time', SETUP)
+    enabled: bool = _setting('map.enabled', SETUP)
     publish: bool = parameter(True, 'Publish ~/map')
     rate_hz: float = parameter(1.0, 'Maximum rate of ~/map, Hz', minimum=0.01, maximum=30.0)
-    voxel_size: float = parameter(0.01, 'Edge length of a voxel, m', SETUP, minimum=0.001, maximum=1.0)
-    max_points: int = parameter(
-        400_000,
-        'Maximum number of voxels; the least observed and oldest are removed first',
-        SETUP,
-        minimum=1,
-        maximum=10_000_000,
-    )
-    min_confidence: float = parameter(
-        1.0,
-        'Leave out points of lower confidence (1 keeps all; 1.5 suits preset full)',
-        minimum=0.0,
-        maximum=1000.0,
-    )
-    max_range: float = parameter(5.0, 'Leave out points farther from the camera, m', minimum=0.01, maximum=1000.0)
-    exclude_hands: bool = parameter(True, 'Leave out points on hands')
+    voxel_size: float = _setting('map.voxel_size', SETUP)
+    max_points: int = _setting('map.max_points', SETUP)
+    min_confidence: float = _setting('map.min_confidence')
+    max_range: float = _setting('map.max_range')
+    exclude_hands: bool = _setting('map.exclude_hands')
     directory: str = parameter(
         '~/.ros/hand3r_maps',
         'Folder below which ~/save_map writes; paths outside of it are refused',
@@ -181,29 +167,13 @@ class NodeParameters:
 
     autostart: bool = parameter(True, 'Configure and activate at start, without a lifecycle manager', FIXED)
 
-    preset: str = parameter('tiny', 'Size of the network', SETUP, choices=('tiny', 'full'))
-    weights_dir: str = parameter(
-        '',
-        'Folder with <preset>.safetensors; empty: $HAND3R_WEIGHTS, else the weights of the package',
-        SETUP,
-        is_path=True,
-    )
-    hand_model: str = parameter(
-        'open_hand', 'Hand model that the weights were trained for', SETUP, choices=('open_hand', 'mano')
-    )
-    mano_dir: str = parameter(
-        '', 'Folder with MANO_RIGHT.pkl, for hand_model mano; empty: the folder of the weights', SETUP, is_path=True
-    )
-    translation: str = parameter(
-        'auto',
-        'Position of a hand: from the trained head (network), from its size and the scene points on it '
-        '(aligned), or from the head where the weights have one (auto)',
-        choices=('auto', 'network', 'aligned'),
-    )
-    device: str = parameter('auto', 'Device of the network: auto, cpu, cuda or cuda:<n>', SETUP)
-    precision: str = parameter(
-        'float32', 'Floating-point format of the network', SETUP, choices=('float32', 'float16', 'bfloat16')
-    )
+    preset: str = _setting('preset', SETUP)
+    weights_dir: str = _setting('weights_dir', SETUP)
+    hand_model: str = _setting('hand_model', SETUP)
+    mano_dir: str = _setting('mano_dir', SETUP)
+    translation: str = _setting('placement.translation')
+    device: str = _setting('device', SETUP)
+    precision: str = _setting('precision', SETUP)
     warmup: bool = parameter(
         True, 'Process one blank image at configure, so that the first real one is not slow', SETUP
     )
@@ -211,28 +181,13 @@ class NodeParameters:
     image_transport: str = parameter(
         'raw', 'raw: topic image (Image); compressed: topic image/compressed', SETUP, choices=('raw', 'compressed')
     )
-    max_image_pixels: int = parameter(
-        DEFAULT_MAX_PIXELS,
-        'Refuse images whose header declares more pixels, before memory is allocated',
-        minimum=1,
-        maximum=1 << 30,
-    )
-    image_bits: int = parameter(
-        0,
-        'Significant bits of 16-bit images, from the lowest (10, 12, 14, ...; at least 8); 0: detect them',
-        minimum=0,
-        maximum=16,
-    )
+    max_image_pixels: int = parameter_of(DecodingOptions, 'max_image_pixels')
+    image_bits: int = parameter_of(DecodingOptions, 'image_bits')
     max_image_age: float = parameter(
         0.0, 'Skip images older than this when processing starts, s; 0 disables', minimum=0.0, maximum=3600.0
     )
-    reset_on_time_jump: bool = parameter(True, 'Start a new session when stamps jump back (a bag played in a loop)')
-    reset_after_gap: float = parameter(
-        5.0,
-        'Start a new session after a gap of this many seconds between two images; 0: never',
-        minimum=0.0,
-        maximum=86400.0,
-    )
+    reset_on_time_jump: bool = _setting('reset_on_time_jump')
+    reset_after_gap: float = _setting('reset_after_gap')
 
     use_camera_info: bool = parameter(True, 'Use the calibration from topic camera_info', SETUP)
     rectified: bool = parameter(
@@ -247,13 +202,7 @@ class NodeParameters:
         'the mirrored image',
         SETUP,
     )
-    fallback_focal_px: float = parameter(
-        0.0,
-        'Focal length to use without a calibration, px of the image; 0: estimate it',
-        SETUP,
-        minimum=0.0,
-        maximum=1e5,
-    )
+    fallback_focal_px: float = _setting('fallback_focal_px', SETUP)
     calibration_wait: float = parameter(
         0.5,
         'Longest wait of the first image for its calibration, s; only while camera_info has a publisher',
@@ -261,49 +210,18 @@ class NodeParameters:
         maximum=10.0,
     )
 
-    detector: str = parameter(
-        'auto',
-        "How hands are detected: boxes on topic detections (topic), MediaPipe's networks with the hand "
-        "model fitted to their landmarks (mediapipe), the network's own detection head (network), not at "
-        "all (none). auto: the topic for images it has boxes for, else MediaPipe's networks and what only "
-        'the detection head finds with certainty',
-        SETUP,
-        choices=('auto', 'topic', 'network', 'mediapipe', 'none'),
-    )
-    use_depth: str = parameter(
-        'auto',
-        'Measured depth from topic depth: used for images that have it (auto), ignored (off), or mandatory, so that '
-        'images without it are skipped (required)',
-        SETUP,
-        choices=('auto', 'off', 'required'),
-    )
+    detector: str = _setting('detection.detector', SETUP)
+    use_depth: str = _setting('use_depth', SETUP)
     depth_transport: str = parameter(
         'raw',
         'raw: topic depth (Image); compressedDepth: topic depth/compressedDepth, PNG only',
         SETUP,
         choices=('raw', 'compressedDepth'),
     )
-    max_hands: int = parameter(2, 'Maximum number of hands per image, best scores first', SETUP, minimum=0, maximum=16)
-    pose_source: str = parameter(
-        'auto',
-        'Camera pose: predicted by the network (network), from feature tracks on its points (geometric), '
-        'from TF world_frame -> image frame (tf), or as the weights recommend (auto)',
-        SETUP,
-        choices=('auto', 'network', 'geometric', 'tf'),
-    )
-    state_update: str = parameter(
-        'cut3r',
-        'Update rule of the recurrent state: complete (cut3r), or weighted by attention to the image '
-        '(ttt3r), which forgets long streams more slowly',
-        choices=('cut3r', 'ttt3r'),
-    )
-    reset_interval: int = parameter(
-        0,
-        'Re-initialise the recurrent state every n frames, keeping the world frame and the session; 0: '
-        'never (TTT3R: 50 or 100)',
-        minimum=0,
-        maximum=100_000,
-    )
+    max_hands: int = _setting('max_hands', SETUP)
+    pose_source: str = _setting('pose_source', SETUP)
+    state_update: str = _setting('state_update')
+    reset_interval: int = _setting('reset_interval')
     state_directory: str = parameter(
         '~/.ros/hand3r_states',
         'Folder of ~/save_state and ~/load_state; paths outside of it are refused',
@@ -319,13 +237,7 @@ class NodeParameters:
     tf_timeout: float = parameter(
         0.1, 'Longest wait for a transform, s (pose_source tf, base_frame)', minimum=0.0, maximum=5.0
     )
-    initial_camera_pose: tuple[float, ...] = parameter(
-        (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
-        'Pose of the first camera (x forward, y left, z up) in world_frame: x y z qx qy qz qw; aligns the '
-        'world with gravity, which one camera cannot measure',
-        SETUP,
-        length=7,
-    )
+    initial_camera_pose: tuple[float, ...] = _setting('initial_camera_pose', SETUP)
 
     world_frame: str = parameter(
         'hand3r_world', 'Name of the world frame (not map or odom: it may drift and jump)', SETUP, tidy=frame_name
@@ -361,5 +273,5 @@ class NodeParameters:
             raise ParameterError('world_frame: must not be empty')
         if self.base_frame == self.world_frame:
             raise ParameterError(f"base_frame: must differ from world_frame, both are '{self.world_frame}'")
-        if float(np.linalg.norm(self.initial_camera_pose[3:])) < 1e-6:
+        if math.hypot(*self.initial_camera_pose[3:]) < 1e-6:
             raise ParameterError('initial_camera_pose: the quaternion qx qy qz qw must not be zero')

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hand3r_ros.imaging.limits import DEFAULT_MAX_PIXELS
-from hand3r_ros.node.parameter_fields import Changes, parameter
+from hand3r_ros.imaging.limits import DecodingOptions
+from hand3r_ros.node.parameter_fields import Changes, parameter, parameter_of
 
 START = Changes.NEVER
 
@@ -27,9 +27,7 @@ class PlayerParameters:
         minimum=0,
         maximum=16384,
     )
-    max_image_pixels: int = parameter(
-        DEFAULT_MAX_PIXELS, 'Refuse image files whose header declares more pixels', START, minimum=1, maximum=1 << 30
-    )
+    max_image_pixels: int = parameter_of(DecodingOptions, 'max_image_pixels', START)
     intrinsics: tuple[float, ...] = parameter(
         (0.0, 0.0, 0.0, 0.0),
         'fx fy cx cy of the displayed (upright) video or images, px; zeros: unknown, no camera_info',

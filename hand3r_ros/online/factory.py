@@ -11,7 +11,7 @@ from hand3r_ros.hand_model.data import HandModelData, load_mano, load_open_hand,
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.checkpoints import WeightsInfo, load_network, read_weights_info
 from hand3r_ros.network.presets import preset as preset_config
-from hand3r_ros.online.config import DetectionConfig, ReconstructorConfig
+from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.detection.base import HandDetector
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.reconstructor import OnlineReconstructor
@@ -22,9 +22,7 @@ def load_reconstructor(preset: str, device: str, settings: Mapping[str, Any]) ->
     known = [field.name for field in fields(ReconstructorConfig)]
     if unknown := [name for name in settings if name not in known]:
         raise TypeError(f'there is no setting {", ".join(unknown)}; known are {", ".join(known)}')
-    config = ReconstructorConfig(
-        **{'preset': preset, 'device': device, 'detection': DetectionConfig(detector='auto'), **settings}
-    )
+    config = ReconstructorConfig(preset=preset, device=device, **settings)
     if 'hand_model' not in settings:
         config = replace(config, hand_model=_weights_info(config).hand_model)
     return build_reconstructor(config)
@@ -73,5 +71,5 @@ def _weights_info(config: ReconstructorConfig) -> WeightsInfo:
 def load_hand_model(config: ReconstructorConfig) -> HandModelData:
     """The configured hand model."""
     if config.hand_model == 'mano':
-        return load_mano(find_mano(config.mano_path, config.weights_dir))
+        return load_mano(find_mano(config.mano_dir, config.weights_dir))
     return load_open_hand()

@@ -32,7 +32,7 @@ class SessionParts:
             pose_source=make_pose_source(config, recommended_pose_source),
             tracker=HandTracker(config.tracking, config.max_hands),
             smoother=HandSmoother(config.smoothing),
-            cameras=CameraResolver(config.fallback_focal),
+            cameras=CameraResolver(config.fallback_focal_px),
             map=VoxelMap(config.map.voxel_size, config.map.max_points),
         )
 
@@ -56,8 +56,8 @@ class SessionParts:
         self.tracker.config, self.tracker.max_hands = config.tracking, config.max_hands
         if 'smoothing' in changed:
             self.smoother = HandSmoother(config.smoothing)
-        if 'fallback_focal' in changed:
-            self.cameras = CameraResolver(config.fallback_focal)
+        if 'fallback_focal_px' in changed:
+            self.cameras = CameraResolver(config.fallback_focal_px)
         if (config.map.voxel_size, config.map.max_points) != (self.map.voxel_size, self.map.max_points):
             self.map = VoxelMap(config.map.voxel_size, config.map.max_points)
         if {'pose_source', 'initial_camera_pose', 'geometric_pose'} & set(changed):

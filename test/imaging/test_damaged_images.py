@@ -91,7 +91,7 @@ def test_no_damaged_image_ends_the_process_or_takes_much_memory(seed: int) -> No
 def main(seed: int) -> None:
     """Decode damaged images; ends with an error when something else than a refusal comes of it."""
     chance, images = random.Random(seed), whole_images()
-    decoder = ImageDecoder(DecodingOptions(max_pixels=1_000_000))
+    decoder = ImageDecoder(DecodingOptions(max_image_pixels=1_000_000))
     decoder.encoded(np.frombuffer(images[0], np.uint8))
     before = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number in range(NUMBER):

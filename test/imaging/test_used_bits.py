@@ -71,7 +71,7 @@ def test_another_encoding_is_another_camera() -> None:
 
 
 def test_a_given_range_counts_and_nothing_is_said_about_it() -> None:
-    decoder = ImageDecoder(DecodingOptions(used_bits=14))
+    decoder = ImageDecoder(DecodingOptions(image_bits=14))
     np.testing.assert_array_equal(decoder.to_8_bit(ramp(10)), ramp(10) >> 6)
     assert decoder.note == ''
     assert decoder.to_8_bit(ramp(16)).max() == 255

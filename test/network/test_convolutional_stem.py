@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from hand3r_ros.network.convolutional_stem import ConvolutionalStem, StemConfig
+from hand3r_ros.network.convolutional_stem import ConvolutionalStem
 from hand3r_ros.network.hand.config import HandConfig
-from hand3r_ros.network.scene.config import SceneConfig
+from hand3r_ros.network.scene.config import SceneConfig, StemConfig
 from hand3r_ros.network.scene.encoder import SceneEncoder
 
 SMALL = StemConfig(quarter_width=8, eighth_width=8, blocks=1)

@@ -7,10 +7,9 @@ import dataclasses
 import pytest
 import torch
 
-from hand3r_ros.network.convolutional_stem import StemConfig
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
-from hand3r_ros.network.scene.config import SceneConfig
+from hand3r_ros.network.scene.config import SceneConfig, StemConfig
 from hand3r_ros.network.scene.pyramid_head import PyramidHead
 from hand3r_ros.network.types import Frame, HandBoxes
 

@@ -232,7 +232,7 @@ def test_values_of_10_and_12_bit_sensors_are_as_bright_as_those_of_8_bit(encodin
 
 @pytest.mark.parametrize('encoding', ['rgb8', 'mono16', 'nv12'])
 def test_raw_images_above_the_limit_are_refused_before_their_data_is_looked_at(encoding: str) -> None:
-    decoder = ImageDecoder(DecodingOptions(max_pixels=WIDTH * HEIGHT))
+    decoder = ImageDecoder(DecodingOptions(max_image_pixels=WIDTH * HEIGHT))
     assert decode_image(image(encoding, rows_of(encoding)), decoder).shape == (HEIGHT, WIDTH, 3)
     claiming = image(encoding, rows_of(encoding), height=HEIGHT + 2)
     with pytest.raises(ImageDecodingError, match='16x14 pixels, more than max_image_pixels') as refused:

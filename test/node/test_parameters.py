@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hand3r_ros.node.parameter_fields import Changes, ParameterError, from_values, specs_of
+from hand3r_ros.imaging.limits import DecodingOptions
+from hand3r_ros.node.configuration import decoding_options, reconstructor_config
+from hand3r_ros.node.parameter_fields import Changes, ParameterError, ParameterSpec, from_values, specs_of
 from hand3r_ros.node.parameters import NodeParameters
+from hand3r_ros.online.config import DetectionConfig, MapConfig, ReconstructorConfig
+from hand3r_ros.settings import settings_of
 
 SPECS = {spec.name: spec for spec in specs_of(NodeParameters)}
 CONFIG = Path(__file__).parents[2] / 'config' / 'hand3r.yaml'
@@ -43,6 +47,59 @@ def test_the_configuration_file_names_every_parameter_with_its_default() -> None
     assert set(written) == set(SPECS)
     for name, value in written.items():
         assert isinstance(value, list if SPECS[name].type is tuple else SPECS[name].type), name
+
+
+def stands_for(spec: ParameterSpec) -> tuple[type, str] | None:
+    return None if spec.stands_for is None else (spec.stands_for.config, spec.stands_for.name)
+
+
+def test_a_parameter_that_stands_for_a_setting_repeats_nothing_of_it() -> None:
+    configurations = (ReconstructorConfig, DecodingOptions)
+    settings = {(kind, name): declared for kind in configurations for name, declared in settings_of(kind)}
+    taken = [found for spec in SPECS.values() if (found := stands_for(spec))]
+    assert len(taken) == len(set(taken)) > 25
+    for spec in SPECS.values():
+        if found := stands_for(spec):
+            assert spec.setting is settings[found]
+            # One name: the group may differ, as nothing below the node is a group of ROS parameters.
+            assert found[1].rpartition('.')[2] == spec.name.rpartition('.')[2]
+    described = {declared.description for declared in settings.values()}
+    names = {name.rpartition('.')[2] for _, name in settings}
+    own_cloud = {'points.min_confidence', 'points.max_range', 'points.exclude_hands'}  # beside those of the map
+    for spec in SPECS.values():
+        if stands_for(spec) is None:
+            assert spec.description not in described, spec.name
+            if spec.name not in own_cloud:
+                assert spec.name.rpartition('.')[2] not in names, f'{spec.name}: a setting, declare it by parameter_of'
+
+
+def test_every_setting_of_the_reconstruction_is_a_parameter_or_said_to_be_none() -> None:
+    """A new setting is declared in online/config.py alone; here it is decided whether users of the node get it."""
+    taken = {found[1] for spec in SPECS.values() if (found := stands_for(spec)) and found[0] is ReconstructorConfig}
+    others = {name for name, _ in settings_of(ReconstructorConfig)} - taken
+    assert {name for name in others if name.partition('.')[0] not in ('tracking', 'geometric_pose')} == {
+        'detection.overlap',
+        'detection.smallest_box',
+        'placement.min_scene_points',
+        'placement.max_depth_correction',
+        'placement.min_agreement',
+        'map.hand_margin',
+        'map.max_edge',
+        'smoothing.derivative_cutoff',
+    }
+
+
+def test_the_defaults_of_the_node_are_those_of_the_reconstruction() -> None:
+    assert reconstructor_config(NodeParameters()) == ReconstructorConfig()
+    assert decoding_options(NodeParameters()) == DecodingOptions()
+
+
+def test_parameters_reach_the_reconstruction_under_the_names_of_its_settings(tmp_path: Path) -> None:
+    values = {'mano_dir': str(tmp_path), 'weights_dir': '~/weights', 'map__voxel_size': 0.05, 'detector': 'none'}
+    config = reconstructor_config(parameters(**values, detections__min_score=0.25))
+    assert (config.mano_dir, config.weights_dir) == (tmp_path, Path.home() / 'weights')
+    assert config.map == MapConfig(voxel_size=0.05)
+    assert config.detection == DetectionConfig('none', min_score=0.25)
 
 
 def test_groups_become_dotted_names_and_types_follow_the_annotations() -> None:

@@ -53,7 +53,7 @@ def test_whatever_a_detector_says_the_selection_can_be_cropped(found, max_hands)
     for detection in chosen:
         assert is_usable_box(detection.box, 640, 480, DetectionConfig().smallest_box)
         assert (np.abs(detection.box) <= 2 * 640).all()
-        assert detection.score >= DetectionConfig().threshold
+        assert detection.score >= DetectionConfig().min_score
 
 
 @given(st.lists(st.tuples(boxes(), st.floats(0.5, 1.0), st.sampled_from([LEFT, RIGHT])), max_size=8))

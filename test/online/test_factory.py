@@ -120,7 +120,7 @@ def test_weights_of_another_hand_model_are_refused(tmp_path):
 
 def test_missing_weights_are_named_before_anything_else(tmp_path):
     for hand_model in ('open_hand', 'mano'):
-        detection = DetectionConfig(detector='no such detector')
+        detection = DetectionConfig(detector='network')
         config = ReconstructorConfig('full', tmp_path, hand_model, detection=detection)
         with pytest.raises(WeightsError, match=r'full\.safetensors does not exist.*hand3r convert'):
             build_reconstructor(config)
@@ -135,7 +135,7 @@ def test_a_missing_mano_file_is_named(tmp_path):
     path = tmp_path / 'MANO_RIGHT.pkl'
     with pytest.raises(HandModelFileError, match=str(path)):
         build_reconstructor(
-            ReconstructorConfig(weights_dir=weights_for_mano(tmp_path), hand_model='mano', mano_path=path)
+            ReconstructorConfig(weights_dir=weights_for_mano(tmp_path), hand_model='mano', mano_dir=path)
         )
 
 

@@ -77,7 +77,7 @@ def test_the_whole_chain_runs_on_a_real_clip(real_footage):
         detection=DetectionConfig(detector='mediapipe', interval=4),
         placement=PlacementConfig(translation='aligned'),
         map=MapConfig(min_confidence=0.0),
-        fallback_focal=600.0,
+        fallback_focal_px=600.0,
     )
     reconstructor = OnlineReconstructor(Hand3R(preset('tiny')), hand_layer(), make_detector(config), config)
     frames = video_frames(real_footage / 'hand_waving.mp4', step=6, limit=8)

@@ -81,7 +81,7 @@ def test_the_hand_is_where_the_head_saw_it_in_the_source_image(network, detector
 
 
 def test_an_image_is_encoded_once_whoever_looks_for_hands(network):
-    for detector, detections in (('network', None), ('auto', None), ('auto', (GIVEN,)), ('given', None)):
+    for detector, detections in (('network', None), ('auto', None), ('auto', (GIVEN,)), ('topic', None)):
         reconstruct = reconstructor(network, detector)
         for index in range(2):
             reconstruct.process(frame(index, detections=detections))
@@ -91,7 +91,7 @@ def test_an_image_is_encoded_once_whoever_looks_for_hands(network):
 def test_tokens_from_the_detector_change_nothing(network):
     found = reconstructor(network, 'network').process(frame())
     boxes = tuple(HandDetection(hand.box, hand.side, hand.score) for hand in found.hands)
-    given = reconstructor(network, 'given').process(frame(detections=boxes))
+    given = reconstructor(network, 'topic').process(frame(detections=boxes))
     np.testing.assert_array_equal(given.points_camera, found.points_camera)
     np.testing.assert_array_equal(given.hands[0].vertices_camera, found.hands[0].vertices_camera)
 
@@ -121,7 +121,7 @@ def test_weak_peaks_are_no_hands(network):
     network.detection_head.score = -1.0
     try:
         assert reconstructor(network, 'network').process(frame()).hands == ()
-        assert len(reconstructor(network, 'network', threshold=0.2).process(frame()).hands) == 1
+        assert len(reconstructor(network, 'network', min_score=0.2).process(frame()).hands) == 1
     finally:
         network.detection_head.score = 4.0
 

@@ -176,9 +176,14 @@ def test_hands_without_pixels_are_not_followed():
 
 def test_unknown_detectors_are_refused_with_the_known_names():
     with pytest.raises(
-        ValueError, match=r"detection\.detector must be one of auto, given, mediapipe, network, got 'yolo'"
+        ValueError, match=r"detection\.detector must be one of auto, topic, network, mediapipe, none, got 'yolo'"
     ):
-        make_detector(ReconstructorConfig(detection=DetectionConfig(detector='yolo')))
+        DetectionConfig(detector='yolo')
+
+
+def test_detector_none_finds_nothing_even_where_boxes_came():
+    detector = make_detector(ReconstructorConfig(detection=DetectionConfig(detector='none')))
+    assert detector.detect(frame(0, detections=CountingDetector().detect(None, ())), ()) == ()
 
 
 def test_missing_landmark_weights_say_what_is_missing(monkeypatch, tmp_path):

@@ -118,7 +118,7 @@ def test_uncalibrated_cameras_are_estimated_and_said_so(two_hands):
     truth = ImageGeometry.for_image(448, 320, 224).intrinsics_to_network(two_hands[0].intrinsics)
     assert {r.state for r in results} == {TrackingState.UNCALIBRATED}
     assert results[-1].intrinsics.fx == pytest.approx(truth.fx, rel=0.03)
-    configured = play(make_reconstructor(fallback_focal=500.0), two_hands[:1], intrinsics=None)[0]
+    configured = play(make_reconstructor(fallback_focal_px=500.0), two_hands[:1], intrinsics=None)[0]
     assert configured.intrinsics.fx == pytest.approx(250.0)
     assert configured.state == TrackingState.UNCALIBRATED
 

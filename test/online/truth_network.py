@@ -21,7 +21,7 @@ from hand3r_ros.network.hand.viewing_ray import ray_rotations, ray_slopes_of_box
 from hand3r_ros.network.pose import pose_from_matrix
 from hand3r_ros.network.presets import preset
 from hand3r_ros.network.types import HandPrediction, Prediction, ScenePrediction, SceneState
-from hand3r_ros.online.config import MapConfig, ReconstructorConfig
+from hand3r_ros.online.config import DetectionConfig, MapConfig, ReconstructorConfig
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.preparation import ImageGeometry
 from hand3r_ros.online.reconstructor import OnlineReconstructor
@@ -132,8 +132,11 @@ def hand_layer() -> HandLayer:
     return _LAYER[0]
 
 
+DEFAULTS = {'map': MapConfig(min_confidence=2.0), 'device': 'cpu', 'detection': DetectionConfig(detector='topic')}
+
+
 def make_reconstructor(network: nn.Module | None = None, detector=None, **settings) -> OnlineReconstructor:
-    config = ReconstructorConfig(**{'map': MapConfig(min_confidence=2.0), 'device': 'cpu', **settings})
+    config = ReconstructorConfig(**{**DEFAULTS, **settings})
     network = TruthNetwork() if network is None else network
     return OnlineReconstructor(network, hand_layer(), detector or make_detector(config), config)
 

@@ -14,12 +14,14 @@ DOCUMENTS = sorted(
 )
 
 
-def test_the_parameter_page_is_what_the_node_declares():
+def test_the_parameter_page_and_the_parameter_file_are_what_the_node_declares():
     spec = importlib.util.spec_from_file_location('write_parameter_docs', ROOT / 'scripts' / 'write_parameter_docs.py')
     writer = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(writer)
     page = (ROOT / 'docs' / 'parameters.md').read_text()
     assert page == writer.document(), 'run scripts/write_parameter_docs.py'
+    written = (ROOT / 'config' / 'hand3r.yaml').read_text()
+    assert written == writer.parameter_file(), 'run scripts/write_parameter_docs.py'
 
 
 @pytest.mark.parametrize('document', DOCUMENTS)

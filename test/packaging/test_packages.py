@@ -73,6 +73,7 @@ def test_what_a_robot_runs_knows_nothing_of_the_lab():
 
 
 ROOMS = (
+    'settings',
     'geometry',
     'hand_model',
     'network',
@@ -104,6 +105,14 @@ def test_a_node_that_starts_loads_nothing_of_the_lab_and_nothing_that_only_draws
         [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True
     )
     assert ran.stdout.split() == []
+
+
+def test_the_table_of_settings_is_there_without_torch():
+    code = "import sys; import hand3r_ros.node.parameters; print({'torch', 'numpy', 'cv2', 'rclpy'} & set(sys.modules))"
+    ran = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True
+    )
+    assert ran.stdout.strip() == 'set()', 'launch files and --help read it'
 
 
 def test_versions_agree():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hand3r_ros.network.convolutional_stem import STEM_STRIDE, StemConfig
+from hand3r_ros.network.scene.config import STEM_STRIDE, StemConfig
 
 POSE_NUMBERS = 16 * 6
 """Global orientation and 15 joint rotations of the MANO hand, six numbers each."""

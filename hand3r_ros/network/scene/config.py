@@ -5,9 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hand3r_ros.network.convolutional_stem import STEM_STRIDE, StemConfig
-
 STATE_UPDATES = ('cut3r', 'ttt3r')
+STEM_STRIDE = 16
+
+
+@dataclass(frozen=True)
+class StemConfig:
+    """Widths of the convolutional stem; the width of its tokens is that of the transformer."""
+
+    quarter_width: int = 48
+    """Channels at a quarter of the resolution."""
+    eighth_width: int = 96
+    """Channels at an eighth of the resolution."""
+    blocks: int = 2
+    """Residual blocks at an eighth of the resolution."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hand3r_ros.network.convolutional_stem import ConvolutionalStem, StemConfig
+from hand3r_ros.network.convolutional_stem import ConvolutionalStem
 from hand3r_ros.network.scene.blocks import EncoderBlock, initialise_linear_layers, layer_norm
+from hand3r_ros.network.scene.config import StemConfig
 from hand3r_ros.network.scene.rope import rotation_2d
 
 

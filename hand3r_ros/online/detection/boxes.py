@@ -73,7 +73,7 @@ def select_hands(
         replace(found, box=np.clip(np.asarray(found.box, float), np.tile(limit[:2], 2), np.tile(limit[2:], 2)))
         for found in detections
         if np.isfinite(found.score)
-        and found.score >= config.threshold
+        and found.score >= config.min_score
         and is_usable_box(found.box, width, height, config.smallest_box)
     ]
     chosen: list[HandDetection] = []

@@ -39,7 +39,7 @@ class MediaPipeDetector:
             networks = load_landmark_networks(config.weights_dir)
         except WeightsError as error:
             raise DetectorUnavailableError(str(error)) from error
-        settings = LandmarkConfig(presence=config.detection.threshold, max_hands=max(1, config.max_hands))
+        settings = LandmarkConfig(presence=config.detection.min_score, max_hands=max(1, config.max_hands))
         return cls(LandmarkExpert(*networks, resolve_device(config.device)), settings)
 
     def can_answer(self, frame: CameraFrame) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.detection.base import HandDetector
-from hand3r_ros.online.detection.given import GivenDetector
+from hand3r_ros.online.detection.given import GivenDetector, NoDetector
 from hand3r_ros.online.detection.mediapipe_hands import MediaPipeDetector
 from hand3r_ros.online.detection.network_head import AutomaticDetector, NetworkDetector
 from hand3r_ros.online.detection.propagated import PropagatingDetector
@@ -14,7 +14,7 @@ from hand3r_ros.online.detection.propagated import PropagatingDetector
 DetectorMaker = Callable[[ReconstructorConfig], HandDetector]
 
 
-def _given(config: ReconstructorConfig) -> HandDetector:
+def _topic(config: ReconstructorConfig) -> HandDetector:
     return GivenDetector()
 
 
@@ -26,15 +26,20 @@ def _network(config: ReconstructorConfig) -> HandDetector:
     return NetworkDetector()
 
 
+def _none(config: ReconstructorConfig) -> HandDetector:
+    return NoDetector()
+
+
 def _auto(config: ReconstructorConfig) -> HandDetector:
     return AutomaticDetector(MediaPipeDetector.from_config(config))
 
 
 DETECTORS: dict[str, DetectorMaker] = {
     'auto': _auto,
-    'given': _given,
-    'mediapipe': _mediapipe,
+    'topic': _topic,
     'network': _network,
+    'mediapipe': _mediapipe,
+    'none': _none,
 }
 
 
@@ -42,11 +47,8 @@ def make_detector(config: ReconstructorConfig) -> HandDetector:
     """The configured detector, wrapped so that hands are followed between its answers.
 
     Raises:
-        ValueError: there is no detector of this name.
         DetectorUnavailableError: it cannot be used on this machine.
 
     """
-    name = config.detection.detector
-    if name not in DETECTORS:
-        raise ValueError(f"detection.detector must be one of {', '.join(DETECTORS)}, got '{name}'")
-    return PropagatingDetector(DETECTORS[name](config), config.detection.interval, config.tracking.timeout)
+    detector = DETECTORS[config.detection.detector](config)
+    return PropagatingDetector(detector, config.detection.interval, config.tracking.timeout)

@@ -16,7 +16,7 @@ from hand3r_ros.hand_model.data import load_open_hand
 from hand3r_ros.hand_model.layer import HandLayer
 from hand3r_ros.network.hand3r import Hand3R
 from hand3r_ros.network.presets import preset
-from hand3r_ros.online.config import MapConfig, ReconstructorConfig
+from hand3r_ros.online.config import DetectionConfig, MapConfig, ReconstructorConfig
 from hand3r_ros.online.detection.registry import make_detector
 from hand3r_ros.online.frame_pipeline import FramePipeline
 from hand3r_ros.online.inference import NetworkRunner
@@ -62,7 +62,11 @@ def test_side_by_side_is_as_one_after_the_other(sequence):
     paths = drift.camera_paths(runner, FramePipeline(runner, layer), sequence.frames, mode)
     assert list(paths) == list(drift.POSE_SOURCES)
     settings = ReconstructorConfig(
-        device='cpu', map=MapConfig(enabled=False), state_update=mode.state_update, reset_interval=mode.reset_interval
+        device='cpu',
+        detection=DetectionConfig(detector='topic'),
+        map=MapConfig(enabled=False),
+        state_update=mode.state_update,
+        reset_interval=mode.reset_interval,
     )
     for source, path in paths.items():
         config = dataclasses.replace(settings, pose_source=source)
