@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import TYPE_CHECKING
 
 from hand3r_ros.commands.base import Verbs, path_argument
@@ -40,6 +41,7 @@ def add_parser(verbs: Verbs) -> None:
     _add_outputs(parser)
     _add_data(parser)
     _add_photos(parser)
+    _add_jitter(parser)
     parser.set_defaults(run=run)
 
 
@@ -115,10 +117,26 @@ def _add_photos(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_jitter(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('jitter and delay')
+    group.add_argument(
+        '--jitter',
+        action='store_true',
+        help='acceleration error and delay of wrist and fingertips instead, with smoothing off and on '
+        '(try --sequences 4 --frames 90)',
+    )
+    group.add_argument(
+        '--clip', type=path_argument, metavar='VIDEO', help='also on a clip of a camera that stands still'
+    )
+    group.add_argument('--focal', type=float, metavar='PX', help='focal length of the clip (default: 0.9 x its width)')
+
+
 def run(options: argparse.Namespace) -> None:
     """Prints the table."""
     if options.photos is not None:
         print(_on_photos(options))
+    elif options.jitter or options.clip is not None:
+        print(_jitter(options))
     elif options.placement:
         from hand3r_lab.evaluation.placement import evaluate_placement
 
@@ -174,6 +192,21 @@ def _on_photos(options: argparse.Namespace) -> str:
     if options.sheet is not None:
         save_picture(options.sheet, draw_sheet(seen))
     return text
+
+
+def _jitter(options: argparse.Namespace) -> str:
+    from hand3r_lab.evaluation.jitter import evaluate_jitter, format_jitter
+    from hand3r_lab.evaluation.outputs import Outputs, check_outputs
+
+    if options.focal is not None and not 1.0 <= options.focal <= 1e6:
+        raise ValueError(f'--focal must be a number of pixels, got {options.focal:g}')
+    check_outputs(Outputs(options.out))
+    rows = evaluate_jitter(
+        options.preset, options.weights_dir, options.sequences, options.frames, options.clip, options.focal
+    )
+    if options.out is not None:
+        options.out.write_text(json.dumps(rows, indent=1) + '\n')
+    return format_jitter(rows)
 
 
 def _on_data_set(options: argparse.Namespace, outputs: Outputs) -> str:

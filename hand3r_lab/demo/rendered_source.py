@@ -20,6 +20,8 @@ from hand3r_ros.online.results import HandResult
 class RenderedSource:
     """Plays ``synthetic.Sequence``; the hands are open hands."""
 
+    is_live = False
+
     def __init__(self, seed: int, config: SceneConfig) -> None:
         self._sequence = Sequence(seed, config)
         self._hand_model = load_open_hand()

@@ -1,4 +1,4 @@
-"""Node that plays a video or images as a camera."""
+"""Node that plays a video, images or a camera of this machine as a camera topic."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from std_msgs.msg import Header, UInt32
 
 from hand3r_ros.node import messages, messages_scene, player_messages
 from hand3r_ros.node.callbacks import GuardedCallbacks
+from hand3r_ros.node.camera_device import CameraDevice, is_camera
 from hand3r_ros.node.declaring import declare_parameters
 from hand3r_ros.node.frame_sources import (
     FrameSource,
@@ -36,7 +37,7 @@ ACKNOWLEDGE_SECONDS = 5.0
 def open_file(parameters: PlayerParameters) -> FrameSource:
     """The source that the parameters name; raises SourceError when it cannot be had."""
     if not parameters.source:
-        raise SourceError('source is empty: name a video, an image or a folder of images')
+        raise SourceError('source is empty: name a video, an image, a folder of images or a camera (/dev/video0)')
     camera = parameters.intrinsics if any(parameters.intrinsics) else None
     options = RealImages(
         parameters.fps,
@@ -45,6 +46,8 @@ def open_file(parameters: PlayerParameters) -> FrameSource:
         camera,  # type: ignore[arg-type]
         parameters.max_image_pixels,
     )
+    if is_camera(parameters.source):
+        return CameraDevice(parameters.source, options)
     return open_images(Path(parameters.source), options)
 
 
@@ -96,7 +99,9 @@ class CameraPlayer(GuardedCallbacks, Node):
         self.parameters = self.declare()
         self.done: Future = Future()
         self._source: FrameSource = self.open_source()
-        self._read_ahead = ReadAhead(self._source.frames, self.parameters.read_ahead, self.parameters.loop)
+        self._read_ahead = ReadAhead(
+            self._source.frames, self.parameters.read_ahead, self.parameters.loop, self._source.is_live
+        )
         self._topics = self.create_topics()
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._finished = self.create_publisher(UInt32, '~/finished', latched)
@@ -184,13 +189,18 @@ class CameraPlayer(GuardedCallbacks, Node):
             if self._source_is_over():
                 self._finish()
                 return
+            if self._source.is_live:  # it gives frames when it has them
+                return
             self._late += 1
             self.get_logger().warning(
                 f'images are prepared too slowly for {self._rate:g} Hz ({self._late} late)',
                 throttle_duration_sec=LOG_SECONDS,
             )
             return
-        self._topics.publish(frame, messages.header(self.get_clock().now().to_msg(), self.parameters.frame_id))
+        taken = self.get_clock().now()
+        if frame.age is not None:
+            taken -= Duration(seconds=frame.age())
+        self._topics.publish(frame, messages.header(taken.to_msg(), self.parameters.frame_id))
         self._played += 1
 
     def _finish(self) -> None:

@@ -1,9 +1,9 @@
-"""Frame sources of the camera player: a video, a folder of images or one image. No ROS."""
+"""Frame sources of the camera player: a video, a folder of images, one image or a camera. No ROS."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -43,6 +43,7 @@ class SourceFrame:
     image: NDArray[np.uint8]  # (H, W, 3) RGB
     intrinsics: Intrinsics | None = None  # None when the camera is unknown
     truth: GroundTruth | None = None  # None for real images
+    age: Callable[[], float] | None = None  # seconds since it was taken; None: it is taken when it is played
 
 
 class FrameSource(Protocol):
@@ -51,6 +52,8 @@ class FrameSource(Protocol):
     fps: float
     faults: tuple[str, ...]
     """What the last pass found wrong with the file: one line each."""
+    is_live: bool
+    """Frames come when they are taken, and only the newest counts."""
 
     @property
     def description(self) -> str:
@@ -76,6 +79,8 @@ class RealImages:
 class VideoSource:
     """A video file in real time: at a lower rate than its own, frames between are skipped."""
 
+    is_live = False
+
     def __init__(self, path: Path, options: RealImages) -> None:
         self._video, self._options = Video(path), options
         self.fps = options.fps or self._video.rate
@@ -99,7 +104,7 @@ class VideoSource:
                 given += 1
                 pixels = frame.pixels()
                 if pixels is not None:
-                    yield _source_frame(pixels, self._options)
+                    yield source_frame(pixels, self._options)
                 if given == self._options.frames:
                     return
         finally:
@@ -109,6 +114,8 @@ class VideoSource:
 
 class ImageSource:
     """Image files, in the order given."""
+
+    is_live = False
 
     def __init__(self, paths: Sequence[Path], options: RealImages, notes: Sequence[str] = ()) -> None:
         self._paths, self._options, self._notes = tuple(paths), options, tuple(notes)
@@ -134,7 +141,7 @@ class ImageSource:
             except MediaError as error:
                 self.faults = (*self.faults, f'{error}: left out')[:MOST_FAULTS]
                 continue
-            yield _source_frame(pixels, self._options)
+            yield source_frame(pixels, self._options)
 
 
 def open_images(path: Path, options: RealImages) -> VideoSource | ImageSource:
@@ -164,7 +171,8 @@ def _is_image(path: Path, decoder: ImageDecoder) -> bool:
     return True
 
 
-def _source_frame(pixels_bgr: NDArray, options: RealImages) -> SourceFrame:
+def source_frame(pixels_bgr: NDArray, options: RealImages) -> SourceFrame:
+    """A real image (H, W, 3) BGR as it is played."""
     height, width = pixels_bgr.shape[:2]
     intrinsics = None if options.camera is None else Intrinsics(*options.camera, width, height)
     scale = options.max_size / max(width, height) if options.max_size else 1.0

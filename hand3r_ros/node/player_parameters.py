@@ -14,8 +14,15 @@ START = Changes.NEVER
 class PlayerParameters:
     """What is played, how, and when it begins and ends."""
 
-    source: str = parameter('', 'Video, image or folder of images', START, is_path=True)
-    fps: float = parameter(5.0, 'Images per second; 0: the rate of the video', START, minimum=0.0, maximum=120.0)
+    source: str = parameter(
+        '',
+        'Video, image, folder of images, or a camera of this machine (/dev/video0, or its number)',
+        START,
+        is_path=True,
+    )
+    fps: float = parameter(
+        5.0, 'Images per second; 0: the rate of the video or camera', START, minimum=0.0, maximum=120.0
+    )
     frames: int = parameter(100, 'Images per pass; 0: all images of the source', START, minimum=0, maximum=1_000_000)
     loop: bool = parameter(False, 'Start again at the end', START)
     frame_id: str = parameter('camera_optical_frame', 'Frame of every header', START)

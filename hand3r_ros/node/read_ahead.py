@@ -12,10 +12,24 @@ from hand3r_ros.node.frame_sources import SourceFrame
 class ReadAhead:
     """Frames of one or endless passes, up to ``capacity`` of them prepared in advance."""
 
-    def __init__(self, begin_pass: Callable[[], Iterator[SourceFrame]], capacity: int, loop: bool = False) -> None:
-        self._begin_pass, self._loop = begin_pass, loop
-        self._capacity = max(capacity, 1)
-        self._ready: queue.Queue[SourceFrame] = queue.Queue(self._capacity)
+    def __init__(
+        self,
+        begin_pass: Callable[[], Iterator[SourceFrame]],
+        capacity: int,
+        loop: bool = False,
+        newest_only: bool = False,
+    ) -> None:
+        """Begins at once.
+
+        Args:
+            begin_pass: gives the frames of one pass.
+            capacity: frames prepared at most.
+            loop: begin again at the end.
+            newest_only: keep one frame, the newest, whatever ``capacity``; for live sources, whose frames grow old.
+
+        """
+        self._begin_pass, self._loop, self._newest_only = begin_pass, loop, newest_only
+        self._ready: queue.Queue[SourceFrame] = queue.Queue(1 if newest_only else max(capacity, 1))
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._error: Exception | None = None
@@ -68,8 +82,10 @@ class ReadAhead:
     def _put(self, frame: SourceFrame) -> bool:
         while not self._stop.is_set():
             try:
-                self._ready.put(frame, timeout=0.1)
+                self._ready.put(frame, timeout=0.0 if self._newest_only else 0.1)
             except queue.Full:
+                if self._newest_only:
+                    self.take()  # it is older
                 continue
             return True
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,14 @@ TOPICS = {
     'ground_truth/depth': Image,
 }
 FINISHED = 'finished'
+FAKE_WEBCAM = Path(__file__).with_name('fake_webcam.py')
 
 
-def command(parameters: dict[str, Any]) -> list[str]:
+def command(parameters: dict[str, Any], webcam: bool = False) -> list[str]:
     words = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
     module = 'hand3r_ros.node.camera_player' if 'source' in parameters else 'hand3r_lab.demo.rendered_camera'
-    return [sys.executable, '-m', module, '--ros-args', *words]
+    program = [str(FAKE_WEBCAM)] if webcam else ['-m', module]
+    return [sys.executable, *program, '--ros-args', *words]
 
 
 @pytest.fixture(scope='module')
@@ -55,14 +58,14 @@ def play() -> Iterator[Callable[[dict[str, Any]], tuple[dict[str, list[Any]], in
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=domain)
 
-    def run(parameters: dict[str, Any]) -> tuple[dict[str, list[Any]], int]:
+    def run(parameters: dict[str, Any], webcam: bool = False) -> tuple[dict[str, list[Any]], int]:
         client = Client(context)
         for topic, message_type in TOPICS.items():
             client.record(message_type, topic)
         finished = '/camera_player/finished' if 'source' in parameters else '/rendered_camera/finished'
         client.record(UInt32, finished, latched=True)
         environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain)}
-        with subprocess.Popen(command(parameters), env=environment) as process:
+        with subprocess.Popen(command(parameters, webcam), env=environment) as process:
             try:
                 client.wait(lambda: client.received[finished], 'the end of the stream', timeout=120.0)
                 code = process.wait(timeout=30.0)
@@ -176,6 +179,22 @@ def test_parameters_of_true_hands_give_their_vertices(scene: dict[str, list[Any]
         np.testing.assert_allclose(vertices, messages_hands.points_of(hand.vertices), atol=5e-4)
         resting = mesh.rest_root[0].numpy()
         np.testing.assert_allclose(np.array(hand.transl) + resting, keypoints[0], atol=1e-4)
+
+
+def test_a_camera_of_this_machine_shows_its_newest_image_stamped_when_taken(play: Callable, tmp_path: Path) -> None:
+    """The camera gives five images at once while the player waits: only the last one is still of interest."""
+    path = tmp_path / 'webcam.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 20.0, (64, 48))
+    for number in range(5):
+        writer.write(np.full((48, 64, 3), 50 * number, np.uint8))
+    writer.release()
+    before = time.time_ns()
+    received, code = play({'source': path, 'start_delay': 0.5}, webcam=True)
+    assert code == 0
+    (image,) = received['image']
+    assert decode_image(image).mean() == pytest.approx(200.0, abs=8.0)
+    assert received[FINISHED][0].data == 1
+    assert before < stamp_of(image) < time.time_ns() - 400_000_000  # it waited for start_delay
 
 
 def test_a_video_is_played_without_ground_truth(play: Callable, tmp_path: Path) -> None:

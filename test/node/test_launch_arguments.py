@@ -64,3 +64,23 @@ def test_files_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch) -
     launch_file('hand3r.launch.py').expand_home(context)
     assert context.launch_configurations['params_file'] == '/home/somebody/my.yaml'
     assert context.launch_configurations['rviz_config'] == '/etc/~x.rviz'
+
+
+def test_the_webcam_takes_an_installed_driver_and_else_the_player(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = launch_file('webcam.launch.py')
+    monkeypatch.setattr(module, 'is_installed', lambda package: package == 'v4l2_camera')
+    assert [module.chosen_driver(name) for name in ('auto', 'player')] == ['v4l2_camera', 'player']
+    with pytest.raises(RuntimeError, match='usb_cam is not installed'):
+        module.chosen_driver('usb_cam')
+    with pytest.raises(RuntimeError, match=r"driver must be one of auto, usb_cam, .* got 'gscam'"):
+        module.chosen_driver('gscam')
+    monkeypatch.setattr(module, 'is_installed', lambda package: False)
+    assert module.chosen_driver('auto') == 'player'
+
+
+def test_the_webcam_is_refused_before_anything_starts_where_there_is_no_camera() -> None:
+    module = launch_file('webcam.launch.py')
+    assert module.camera_device('/dev/null') == '/dev/null'
+    for name in ('/dev/video_that_is_not_there', '98'):
+        with pytest.raises(RuntimeError, match=r'there is no camera /dev/video.*start hand3r\.launch\.py with image:='):
+            module.camera_device(name)

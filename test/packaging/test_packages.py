@@ -125,7 +125,7 @@ def test_versions_agree():
     assert versions == {__version__}
 
 
-@pytest.mark.parametrize('script', ['scripts/demo', 'scripts/test', '.ci/run'])
+@pytest.mark.parametrize('script', ['scripts/demo', 'scripts/webcam', 'scripts/test', '.ci/run'])
 def test_scripts_are_executable_and_parse(script):
     path = ROOT / script
     assert path.stat().st_mode & 0o111, f'{script} is not executable'
