@@ -65,7 +65,8 @@ def test_every_path_may_begin_with_the_home_folder(arguments, monkeypatch):
     """A shell expands ``--out ~/w`` but not ``--out=~/w``."""
     monkeypatch.setenv('HOME', '/home/somebody')
     options = command_of(arguments.split()[0]).parse(arguments.split())
-    found = [value for value in vars(options).values() if isinstance(value, Path)]
+    values = (value if isinstance(value, list | tuple) else [value] for value in vars(options).values())
+    found = [path for several in values for path in several if isinstance(path, Path)]
     assert len(found) == arguments.count('~')
     assert all(path.parent == Path('/home/somebody') for path in found)
 
