@@ -172,7 +172,7 @@ def _remedy(path: Path, facts: VideoFacts) -> str:
     encoded = path.with_name(f'{path.stem}_h264.mp4')
     again = f'ffmpeg -i {_quoted(path)} -c:v libx264 -pix_fmt yuv420p {_quoted(encoded)}'
     if facts.codec:
-        return f'this OpenCV ({cv2.__version__}) cannot decode its {facts.codec_name} video; encode it anew: {again}'
+        return f'this OpenCV ({cv2.__version__}) cannot decode its {facts.codec_name} video; re-encode it: {again}'
     if facts.kind:
         return 'no video track is found in it'
     return f'OpenCV finds no video in it; give MP4, MOV, AVI, MKV or WebM. If a player shows it: {again}'

@@ -127,7 +127,7 @@ def test_any_file_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 def test_a_codec_that_opencv_lacks_is_named_with_a_command(tmp_path: Path) -> None:
     path = replace(write_video(tmp_path / 'a.mp4', 'MJPG'), b'mp4v', b'vvc1')
     path = replace(damage(path, 0.1, 0.9), b'esds', b'free')
-    with pytest.raises(MediaError, match=r'decode its H\.266 \(VVC\) video; encode it anew: ffmpeg -i .*a\.mp4 '):
+    with pytest.raises(MediaError, match=r'decode its H\.266 \(VVC\) video; re-encode it: ffmpeg -i .*a\.mp4 '):
         Video(path)
     path = replace(write_video(tmp_path / 'b.webm', 'VP80'), b'V_VP8', b'V_AV1')
     with pytest.raises(MediaError, match=r'cannot decode its AV1 video; .* -c:v libx264 .*b_h264\.mp4'):

@@ -29,7 +29,7 @@ class BfloatDifference:
 
 @dataclass(frozen=True)
 class HandSpeed:
-    """What ``measure_hand`` found."""
+    """Result of ``measure_hand``."""
 
     float32: Seconds
     bfloat16: Seconds | None

@@ -27,7 +27,7 @@ MATMUL_SHAPE = (768, 1024, 4096)
 
 
 class Seconds(NamedTuple):
-    """How long something took."""
+    """A measured duration."""
 
     cpu: float
     wall: float

@@ -29,7 +29,7 @@ STAGES = (
 
 @dataclass(frozen=True)
 class SceneSpeed:
-    """What ``measure_scene`` found."""
+    """Result of ``measure_scene``."""
 
     ours: dict[str, Seconds]
     """Seconds per stage of the fastest frame, with self head and pose only."""

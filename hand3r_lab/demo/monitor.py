@@ -156,7 +156,7 @@ class DemoMonitor(GuardedCallbacks, Node):
         return 0
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to close."""
 
 
 def main(arguments: list[str] | None = None) -> int:

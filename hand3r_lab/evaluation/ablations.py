@@ -32,7 +32,7 @@ class ZeroedScene(SharingNetwork):
 
 
 class WithoutState(SharingNetwork):
-    """Every frame is the first one: recurrent state and pose memory begin anew. The camera then never moves."""
+    """Every frame is the first one: recurrent state and pose memory are re-initialised. The camera then never moves."""
 
     def decode(
         self,

@@ -42,7 +42,7 @@ LEAST_GAIN = 10.0  # %
 
 @dataclass(frozen=True)
 class AimResult:
-    """How one aim stands."""
+    """Measured value of one aim."""
 
     name: str
     value: float | None  # None: not measured

@@ -79,7 +79,7 @@ class SideBySide:
             source.move_network_world(T_network_camera, self.paths[name][-1])
 
     def reset(self) -> None:
-        """Forget earlier frames."""
+        """Clears everything from earlier frames."""
         for name, source in self.sources.items():
             source.reset()
             self.paths[name].clear()

@@ -67,7 +67,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the sequences gave."""
+    """Measurements of the sequences."""
 
     samples: dict[str, Samples]
     detection: DetectionScore | None

@@ -20,7 +20,7 @@ PHOTOS_BEGIN = '<!-- measured by hand3r-lab evaluate --photos --card -->'
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is asked for."""
+    """Requested outputs."""
 
     out: Path | None = None
     """JSON of the whole record."""

@@ -56,7 +56,7 @@ class RememberingModule(nn.Module):
         self.memory: Memory[Any] = Memory(module)
 
     def forward(self, *inputs: Any) -> Any:
-        """What the module gives."""
+        """Output of the module."""
         return self.memory(*inputs)
 
 

@@ -31,7 +31,7 @@ from hand3r_ros.hand_model.unpickling import HandModelFileError
 from hand3r_ros.network.wrapped_names import unwrapped_names
 
 Report = Callable[[str], None]
-"""Told what is being done, line by line."""
+"""Receives progress, line by line."""
 
 MAX_FILES: Final = 20_000
 MAX_MANO_BYTES: Final = 64 * 2**20  # MANO_RIGHT.pkl has about 4 MB

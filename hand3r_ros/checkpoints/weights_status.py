@@ -38,7 +38,7 @@ class Found:
 
 @dataclass(frozen=True)
 class WeightsStatus:
-    """Result of looking."""
+    """Presets and hand models with their status."""
 
     places: tuple[str, ...]
     presets: tuple[Found, ...]

@@ -33,7 +33,7 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument('--out', type=path_argument, help='folder of the weights (default: $HAND3R_WEIGHTS)')
     parser.add_argument('--overwrite', action='store_true', help='replace weights that are there already')
     parser.add_argument(
-        '--allow-unexpected', action='store_true', help='go on when a checkpoint has tensors that are not known here'
+        '--allow-unexpected', action='store_true', help='continue although a checkpoint has unknown tensors'
     )
     parser.add_argument('--verbose', action='store_true', help='list every tensor that does not fit')
     parser.set_defaults(run=run)

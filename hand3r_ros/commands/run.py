@@ -39,7 +39,7 @@ def add_parser(verbs: Verbs) -> None:
         'run',
         help='reconstruct a video, images or a recording into an MCAP file',
         description='Reconstructs a video, a folder of images or a rosbag2 recording and writes what the node would '
-        'publish into an MCAP file. A run that was stopped or killed goes on when the same command is given again.',
+        'publish into an MCAP file. A run that was stopped or killed is resumed by the same command.',
     )
     parser.add_argument(
         'input', type=path_argument, help='video, image, folder of images, rosbag2 folder, .mcap or .db3 file'
@@ -128,7 +128,7 @@ def _add_reconstruction_options(parser: argparse.ArgumentParser) -> None:
         '--state',
         type=path_argument,
         metavar='FILE',
-        help='go on from a saved session, in its world frame (parameter state_file)',
+        help='resume a saved session, in its world frame (parameter state_file)',
     )
     group.add_argument(
         '-p',
@@ -141,7 +141,7 @@ def _add_reconstruction_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Runs to the end, or goes on where an earlier run ended."""
+    """Runs to the end, or resumes an earlier run."""
     # What is damaged is counted and said at the end; FFmpeg's lines about it would tear the progress bar.
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     from hand3r_ros.offline.message_classes import require_message_classes

@@ -56,7 +56,7 @@ class UsedBits:
         return self.detected, self._kind, self._outgrown_by
 
     def restore(self, detected: int, kind: str, outgrown_by: int) -> None:
-        """Go on from ``memory``."""
+        """Restores what ``memory`` gave."""
         self.detected, self._kind, self._outgrown_by = detected, kind, outgrown_by
 
     def _detect(self, pixels: NDArray[np.uint16], kind: str) -> int:

@@ -66,7 +66,7 @@ def crop_translation(crop_camera: Tensor, hands: HandBoxes, intrinsics: Tensor, 
 
 
 def crop_numbers(crop_camera: Tensor, hands: HandBoxes, image_size: tuple[int, int], config: HandConfig) -> Tensor:
-    """[N, 3] what a prompt is told of the apparent place.
+    """[N, 3] features of the crop camera for a prompt.
 
     The log distance if the focal length were the long side of the image, and the shift in the crop in half crop sides.
     """

@@ -54,7 +54,7 @@ class HandBoxes:
 
     @classmethod
     def empty(cls, crop_size: int, device: torch.device | str = 'cpu') -> HandBoxes:
-        """No hand at all."""
+        """Boxes of zero hands."""
         return cls(
             torch.zeros(0, 3, crop_size, crop_size, device=device),
             torch.zeros(0, 4, device=device),

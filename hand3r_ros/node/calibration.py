@@ -66,9 +66,9 @@ def size_problem(calibration: Calibration, width: int, height: int) -> str:
 
 
 def going_on_uncalibrated(why: str, fallback_focal_px: float) -> str:
-    """What a user is told when images are used without a calibration."""
+    """Message for images that are used without a calibration."""
     focal = f'fallback_focal_px ({fallback_focal_px:g})' if fallback_focal_px else 'estimated'
-    return f'{why}; going on uncalibrated, the focal length is {focal}'
+    return f'{why}; running uncalibrated, the focal length is {focal}'
 
 
 def _full_camera(message: Any, rectified: bool) -> Intrinsics | None:
@@ -175,7 +175,7 @@ class LatestCalibration:
             if self._calibration is not None:
                 return f'{problem}; keeping the calibration from before'
             self._why_none = problem
-            return f'{problem}; going on uncalibrated'
+            return f'{problem}; running uncalibrated'
 
     def get(self) -> Calibration | None:
         """The newest calibration, None when there is none."""

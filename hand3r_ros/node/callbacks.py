@@ -40,12 +40,14 @@ class CallbackFailures:
             self._logged.add(kind)
         if is_first:
             trace = ''.join(traceback.format_exception(error))[-TRACEBACK_LENGTH:]
-            self._log(f'{callback} failed because of a defect, the node goes on; later ones are only counted:\n{trace}')
+            self._log(
+                f'{callback} failed because of a defect, the node keeps running; later ones are only counted:\n{trace}'
+            )
         return f'{reason} (a defect: see the log of the node)'
 
     @property
     def count(self) -> int:
-        """How many there were."""
+        """Number of exceptions."""
         with self._lock:
             return self._count
 

@@ -118,7 +118,7 @@ class CameraPlayer(GuardedCallbacks, Node):
         return declare_parameters(self, PlayerParameters)
 
     def open_source(self) -> FrameSource:
-        """What is played."""
+        """The source of the images."""
         return open_file(self.parameters)
 
     def create_topics(self) -> PlayerTopics:
@@ -158,7 +158,7 @@ class CameraPlayer(GuardedCallbacks, Node):
             waited = now - self._began_waiting
             timed_out = 0.0 < self.parameters.wait_timeout <= waited
             if timed_out:
-                self.get_logger().warning(f'nobody subscribed for {waited:.0f} s: playing anyway')
+                self.get_logger().warning(f'no subscriber for {waited:.0f} s: playing anyway')
             if not (self._read_ahead.is_full and self._topics.are_awaited()) and not timed_out:
                 self.get_logger().info(
                     f'{self._read_ahead.ready} images prepared, waiting for subscriptions or more images',

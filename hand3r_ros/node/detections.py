@@ -16,7 +16,7 @@ from hand3r_ros.node.parameters import DetectionParameters
 from hand3r_ros.online.results import HandDetection
 
 MOST_PROBLEMS = 3
-"""Detections of one message that are told one by one."""
+"""Detections of one message that are reported individually."""
 FRACTION = 2.0
 """No box in pixels ends below this; one in fractions of the image does."""
 

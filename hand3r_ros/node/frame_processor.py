@@ -44,7 +44,7 @@ from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
 from hand3r_ros.online.session import Session
 
 MISSES_TO_TELL = 3
-"""Images in a row without boxes after which it is told why: one alone is a detector that was late once."""
+"""Consecutive images without boxes before a warning: a single one is a detector that was late once."""
 
 
 class _RejectedError(Exception):
@@ -112,7 +112,7 @@ class FrameProcessor:
         self._heap.trim_if_due()
 
     def reset(self, reason: str) -> int:
-        """Begin a new session with an empty map; gives its id."""
+        """Starts a new session with an empty map; returns its id."""
         with self._lock:
             self._reconstructor.reset(reason)
             self._decoder.used_bits.forget()
@@ -128,7 +128,7 @@ class FrameProcessor:
         return self._reconstructor.save_state(place)
 
     def load_state(self, place: FilePlace) -> Session:
-        """Go on from a saved session, which is given back; raises ``StateFileError``, nothing has changed then."""
+        """Resumes a saved session and returns it; raises ``StateFileError``, nothing has changed then."""
         with self._lock:
             session = self._reconstructor.load_state(place)
             self._stamps.forget()
@@ -249,7 +249,7 @@ class FrameProcessor:
             return
         self._said_uncalibrated = True
         topic = self._inputs.calibration_topic
-        why = self._inputs.calibration.why_none if self._is_published(topic) else 'nobody publishes this topic'
+        why = self._inputs.calibration.why_none if self._is_published(topic) else 'this topic has no publisher'
         self._accounting.warn(topic, 'uncalibrated', going_on_uncalibrated(why, parameters.fallback_focal_px))
 
     def _detections(
@@ -269,7 +269,7 @@ class FrameProcessor:
             if may_wait or parameters.detector == 'topic':
                 self._accounting.count('without_detections')
                 if buffer.missed >= MISSES_TO_TELL:
-                    why = buffer.why_missed(own_stamp_ns, timeout) if may_wait else 'nobody publishes on it'
+                    why = buffer.why_missed(own_stamp_ns, timeout) if may_wait else 'it has no publisher'
                     self._accounting.warn(topic, 'no boxes for the images', f'images have no hand boxes: {why}')
             return None, []
         smallest = self._reconstructor.config.detection.smallest_box

@@ -61,7 +61,7 @@ class FrameSource(Protocol):
         ...
 
     def frames(self) -> Iterator[SourceFrame]:
-        """Begin a new pass."""
+        """Starts a new pass."""
         ...
 
 

@@ -43,7 +43,7 @@ from hand3r_ros.online.factory import build_reconstructor, load_hand_model
 
 STATUS_PERIOD = 1.0  # s
 EXPECTED_ERRORS = (WeightsError, HandModelFileError, DetectorUnavailableError, ValueError, OSError)
-"""Reasons for not configuring that are told in one line; anything else is a defect and gets its traceback."""
+"""Errors of configure that are reported in one line; anything else is a defect and gets its traceback."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class Hand3RNode(GuardedCallbacks, LifecycleNode):
 
     @guarded_transition
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything."""
+        """Releases all resources."""
         self._free()
         return super().on_shutdown(state)
 
@@ -185,7 +185,7 @@ class Hand3RNode(GuardedCallbacks, LifecycleNode):
             reconstructor.warm_up()
         if (state_file := first_state(parameters)) is not None:
             reconstructor.load_state(state_file)
-            self.get_logger().info(f'the session in {state_file} goes on')
+            self.get_logger().info(f'resumed the session in {state_file}')
         outputs = Outputs(self, hand_model, self._lookup_base, self._tf_parents)
         inputs = self._make_inputs(parameters)
         processor = FrameProcessor(

@@ -24,7 +24,7 @@ class Mailbox(Generic[Item]):
         self._closed = False
 
     def put(self, item: Item) -> None:
-        """Leave ``item`` for the reader, in place of one that nobody has taken yet."""
+        """Stores ``item`` for the reader; replaces one that was not taken yet."""
         with self._condition:
             if self._closed:
                 self._discarded()

@@ -22,7 +22,7 @@ from hand3r_ros.online.results import FrameResult
 
 
 class Outputs:
-    """All publishers between configure and cleanup; ``publish_*`` build only what somebody wants.
+    """All publishers between configure and cleanup; ``publish_*`` build only what has a subscriber.
 
     Raises :class:`QosOverrideError` when a user's QoS is refused; nothing is left over then.
     """

@@ -82,7 +82,7 @@ class SmoothingParameters:
 class PointParameters:
     """Group ``points``: the cloud of the current frame, ~/points."""
 
-    publish: bool = parameter(True, 'Publish ~/points (built only while somebody subscribes)')
+    publish: bool = parameter(True, 'Publish ~/points (built only while it has a subscriber)')
     stride: int = parameter(2, 'Use every n-th row and column of the point map', minimum=1, maximum=64)
     min_confidence: float = parameter(
         1.0,
@@ -140,7 +140,7 @@ class DepthParameters:
 class MarkerParameters:
     """Group ``markers``: ~/markers for RViz."""
 
-    publish: bool = parameter(True, 'Publish ~/markers (built only while somebody subscribes)')
+    publish: bool = parameter(True, 'Publish ~/markers (built only while it has a subscriber)')
     rate_hz: float = parameter(
         5.0,
         'Maximum rate of ~/markers, Hz; meshes as markers are expensive',

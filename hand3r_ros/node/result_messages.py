@@ -124,11 +124,11 @@ class ResultMessages:
         self._path.clear()
 
     def memory(self) -> tuple[list[list[float]], float]:
-        """What ``restore`` needs to go on from here: the camera's path and when the last markers left."""
+        """What ``restore`` needs: the camera's path and when the last markers left."""
         return [position.tolist() for position in self._path], self._markers_at
 
     def restore(self, path: list[list[float]], markers_at: float) -> None:
-        """Go on from there."""
+        """Restores what ``memory`` gave."""
         self._path = deque((np.array(position) for position in path), maxlen=PATH_LENGTH)
         self._markers_at = markers_at
 

@@ -104,11 +104,11 @@ class StampGuard:
         self._known = StampMemory()
 
     def memory(self) -> StampMemory:
-        """What ``restore`` needs to go on from here."""
+        """What ``restore`` needs."""
         return self._known
 
     def restore(self, memory: StampMemory) -> None:
-        """Go on from there."""
+        """Restores what ``memory`` gave."""
         self._known = memory
 
     def _jumps_ahead(self, time_ns: int, arrival_ns: int, gap_seconds: float) -> bool:
@@ -151,7 +151,7 @@ def _refusal(time_ns: int, by_arrival: bool, known: StampMemory, is_jump: bool) 
     """Cause and message."""
     assert known.last_ns is not None
     time, last = time_ns / NANOSECONDS, known.last_ns / NANOSECONDS
-    waits = 'skipped unless the next image goes on from there'
+    waits = 'skipped unless the next image continues from there'
     if by_arrival != known.by_arrival:
         what = 'the stamp is 0 (none)' if by_arrival else f'stamp {time:.3f} s comes after images without stamps'
         return 'stamp jump', f'{what}: {waits}' if is_jump else what

@@ -60,7 +60,7 @@ class StateServices:
             session = self._processor.load_state(place)
         except (ConfinedPathError, StateFileError, OSError) as error:
             return self._refused('~/load_state', error, response)
-        response.success, response.message = True, f'session {session.session_id} goes on from {place}'
+        response.success, response.message = True, f'session {session.session_id} resumed from {place}'
         response.session_id, response.frame_index = session.session_id, session.frame_index
         return response
 

@@ -34,7 +34,7 @@ class Worker(Generic[Item]):
         self._thread = threading.Thread(target=self._run, name='hand3r_worker', daemon=True)
 
     def start(self) -> None:
-        """Begin to work."""
+        """Starts the thread."""
         self._thread.start()
 
     def stop(self) -> None:

@@ -35,7 +35,7 @@ from hand3r_ros.offline.transforms import TransformHistory
 from hand3r_ros.online.results import HandDetection
 
 MOST_NOTES = 20
-"""Different texts that are told about a recording."""
+"""Maximum number of different messages about a recording."""
 
 
 class BagInput:

@@ -68,8 +68,7 @@ def _run(settings: RunSettings, prepared: Prepared, run: OfflineRun, reconstruct
         audience.end_of_images()
         if not complete:
             print(
-                f'stopped after {run.tally.next_image} images; the same command, without --overwrite, goes on from '
-                'there',
+                f'stopped after {run.tally.next_image} images; rerun the same command without --overwrite to resume',
                 file=sys.stderr,
             )
             return 130
@@ -152,7 +151,7 @@ class _Audience:
 def _save_state(reconstructor: OnlineReconstructor, path: Path) -> None:
     with disk_errors(path):
         reconstructor.save_state(path)
-    print(f'session: {path} (a node goes on from it with the parameter state_file)')
+    print(f'session: {path} (a node resumes it with the parameter state_file)')
 
 
 def _wait_for_interrupt() -> None:

@@ -2,7 +2,7 @@
 
 
 class RunError(RuntimeError):
-    """The run cannot begin or go on; the message names the option, file or topic and what to do."""
+    """The run cannot start or continue; the message names the option, file or topic and what to do."""
 
 
 class InputError(RunError):

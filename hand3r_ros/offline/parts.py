@@ -98,7 +98,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunError(
-            f'cannot write to {path}: {error.strerror or error}; when that is mended, the same command goes on'
+            f'cannot write to {path}: {error.strerror or error}; fix this and rerun the same command to resume'
         ) from error
 
 

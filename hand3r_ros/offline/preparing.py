@@ -47,7 +47,7 @@ def prepare(settings: RunSettings) -> Prepared:
 
 
 def identity(settings: RunSettings, prepared: Prepared) -> dict[str, Any]:
-    """What has to be the same for a run to go on: JSON values by name."""
+    """What has to be the same to resume a run: JSON values by name."""
     selection = settings.selection
     weights_dir = find_weights_folder(prepared.config.preset, prepared.config.weights_dir)
     calibration = None if settings.calibration is None else _digest(settings.calibration)

@@ -91,7 +91,7 @@ class OfflineRun:
             memory = RunMemory.from_json(progress)
             self._stepper.reconstructor.load_state(self._work.snapshot, after_a_pause=False)
         except (KeyError, TypeError, StateFileError) as error:
-            raise RunError(f'{self._work.path} cannot be continued: {error}; begin anew with --overwrite') from error
+            raise RunError(f'{self._work.path} cannot be continued: {error}; start over with --overwrite') from error
         self._stepper.restore(memory)
         return memory
 

@@ -43,7 +43,7 @@ class WorkFolder:
 
     @property
     def holds_a_run(self) -> bool:
-        """Whether an unfinished run can go on here."""
+        """Whether an unfinished run can be resumed here."""
         return (self.path / PROGRESS).exists()
 
     def open(self, settings: Mapping[str, Any], overwrite: bool) -> dict[str, Any] | None:
@@ -117,9 +117,9 @@ class WorkFolder:
                 raise ValueError(f'format {stored["format"]}')
             complete = all((self.path / name).exists() for name in [*stored['parts'], stored['snapshot']])
         except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f'{path} is not of this version ({error}); begin anew with --overwrite') from error
+            raise RunError(f'{path} is not of this version ({error}); start over with --overwrite') from error
         if not complete:
-            raise RunError(f'{self.path} lacks files that {PROGRESS} names; begin anew with --overwrite')
+            raise RunError(f'{self.path} lacks files that {PROGRESS} names; start over with --overwrite')
         return dict(stored)
 
     def _require_same(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -130,8 +130,8 @@ class WorkFolder:
         ]
         if changed:
             raise RunError(
-                f'{self.path} holds an unfinished run with other settings: {"; ".join(changed)}. Give the same ones to '
-                'go on, --overwrite to begin anew, or another --out'
+                f'{self.path} holds an unfinished run with other settings: {"; ".join(changed)}. Use the same settings '
+                'to resume, --overwrite to start over, or another --out'
             )
 
     def _remove_all_but(self, names: set[str]) -> None:

@@ -65,7 +65,7 @@ class PoseSource(Protocol):
         ...
 
     def memory(self) -> PoseMemory:
-        """What ``restore`` needs to go on from here."""
+        """What ``restore`` needs."""
         ...
 
     def restore(self, memory: PoseMemory) -> None:
@@ -79,7 +79,7 @@ def first_camera_in_world(initial_camera_pose: tuple[float, ...]) -> FloatArray:
 
 
 class NetworkPose:
-    """The network's pose. Its first frame defines the world exactly: what the network says of it is taken out."""
+    """The network's pose. The first frame defines the world exactly: its predicted pose is removed from all."""
 
     def __init__(self, T_world_first: FloatArray) -> None:
         self._T_world_first = T_world_first
@@ -104,7 +104,7 @@ class NetworkPose:
         return {} if self._T_world_network is None else {'T_world_network': self._T_world_network}
 
     def restore(self, memory: PoseMemory) -> None:
-        """Goes on from there."""
+        """Restores what ``memory`` gave."""
         self._T_world_network = known_transform(memory, 'T_world_network')
 
 
@@ -115,7 +115,7 @@ class GivenPose:
         self._last: FloatArray | None = None
 
     def reset(self) -> None:
-        """Forget the last pose."""
+        """Removes the last pose."""
         self._last = None
 
     def update(self, observation: PoseObservation) -> PoseEstimate:
@@ -124,7 +124,7 @@ class GivenPose:
             self._last = np.array(observation.T_world_camera, float)
             return PoseEstimate(self._last)
         if self._last is None:
-            raise FrameRejected("pose_source is 'tf' but no camera pose has come with any frame so far")
+            raise FrameRejected("pose_source is 'tf' but no frame had a camera pose so far")
         return PoseEstimate(self._last, tracked=False)
 
     def move_network_world(self, T_network_camera: FloatArray, T_world_camera: FloatArray) -> None:
@@ -135,7 +135,7 @@ class GivenPose:
         return {} if self._last is None else {'T_world_camera': self._last}
 
     def restore(self, memory: PoseMemory) -> None:
-        """Goes on from there."""
+        """Restores what ``memory`` gave."""
         self._last = known_transform(memory, 'T_world_camera')
 
 

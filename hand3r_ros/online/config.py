@@ -118,7 +118,7 @@ class TrackingConfig:
 
 @dataclass(frozen=True)
 class PlacementConfig:
-    """How hands become metric."""
+    """Metric placement of hands."""
 
     # 'aligned': crop camera for direction and apparent size, scene points for depth; works without fusion weights.
     # 'auto' takes 'aligned' where depth was measured, too.

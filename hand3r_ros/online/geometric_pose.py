@@ -52,7 +52,7 @@ _SURE_SHARE = 0.3
 """Of the tracks: where fewer agree on a pose, some may have been mistaken for others that look alike nearby."""
 
 _FRAMES_BEFORE_ANCHORING = 15
-"""Lost frames after which tracking starts anew from the last pose."""
+"""Lost frames after which tracking restarts from the last pose."""
 
 
 _Solution = tuple[Tracks, PastViews, FloatArray]
@@ -131,7 +131,7 @@ class GeometricPose:
         }
 
     def restore(self, memory: PoseMemory) -> None:
-        """Goes on from there."""
+        """Restores what ``memory`` gave."""
         T_world_camera = known_transform(memory, 'T_world_camera')
         if T_world_camera is None:
             self.reset()

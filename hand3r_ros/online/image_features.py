@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LARGEST_RETURN_ERROR = 0.7
-"""Pixels by which a feature may miss its start when it is tracked forth and back."""
+"""Pixels by which a feature may miss its start when it is tracked forward and back."""
 
 _LEVELS, _LEVELS_WITH_START = 4, 2
 """Of the image pyramid: with a good start small images have nothing to add, and may lead away from it."""

@@ -122,15 +122,15 @@ class CameraResolver:
         self._estimator = FocalEstimator()
 
     def reset(self) -> None:
-        """Forget earlier frames."""
+        """Clears everything from earlier frames."""
         self._estimator.reset()
 
     def memory(self) -> tuple[float, ...]:
-        """What ``restore`` needs to go on from here: the focal lengths of the last frames."""
+        """What ``restore`` needs: the focal lengths of the last frames."""
         return self._estimator.memory()
 
     def restore(self, memory: tuple[float, ...]) -> None:
-        """Goes on from there."""
+        """Restores what ``memory`` gave."""
         self._estimator.restore(memory)
 
     def known(self, given: Intrinsics | None, geometry: ImageGeometry) -> Intrinsics | None:

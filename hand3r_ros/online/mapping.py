@@ -114,7 +114,7 @@ class VoxelMap:
             return MapCloud(self._points[used].astype(np.float32), colors, self._counts[used].copy())
 
     def memory(self) -> MapMemory:
-        """What ``restore`` needs to go on from here: a copy of all voxels as they are kept."""
+        """What ``restore`` needs: a copy of all voxels as they are kept."""
         with self._lock:
             used = slice(0, self._size)
             return MapMemory(
@@ -237,7 +237,7 @@ class VoxelMap:
         self._sort()
 
     def _sort(self) -> None:
-        """Finds the slots of all voxels anew."""
+        """Recomputes the slots of all voxels."""
         used = slice(0, self._size)
         sorting = np.argsort(self._key_of_slot[used])
         self._keys[used], self._slots[used] = self._key_of_slot[sorting], sorting

@@ -190,7 +190,7 @@ class OnlineReconstructor:
         )
 
     def save_state(self, place: FilePlace) -> Session:
-        """Writes the session to a file (``.safetensors``), so that another process can go on from here; gives it.
+        """Writes the session to a file (``.safetensors``), so that another process can resume it; returns it.
 
         Kept is all that the next frame depends on: recurrent state, world frame, pose memory (of a geometric pose its
         tracks and last image), hands, map.
@@ -205,7 +205,7 @@ class OnlineReconstructor:
         return memory.session
 
     def load_state(self, place: FilePlace, after_a_pause: bool = True) -> Session:
-        """Goes on from a saved session, in its world frame; gives it.
+        """Resumes a saved session, in its world frame; returns it.
 
         A reconstructor that has seen nothing yet takes over the id of the saved session; another one begins a session
         of its own with the next id, because its world frame is another one from here on. Before anything is taken

@@ -32,9 +32,9 @@ class Session:
     depth_scale: DepthScale | None = None
     """Of the predicted depth, as readings have shown it; None: there were none so far."""
     chunk_frames: int = 0
-    """Since the recurrent state last started anew, see ``ReconstructorConfig.reset_interval``."""
+    """Since the recurrent state was last re-initialised, see ``ReconstructorConfig.reset_interval``."""
     resumed: bool = False
-    """Loaded after a pause, and no frame has come since: the time in between says nothing."""
+    """Loaded after a pause, and no frame was processed since: the time in between is meaningless."""
 
     def check(self) -> None:
         """Raises ValueError for numbers that no session has; the recurrent state is not looked at."""

@@ -70,7 +70,7 @@ class OneEuroPosition:
         return self._value, self._velocity
 
     def restore(self, memory: FilterMemory) -> None:
-        """Goes on from there."""
+        """Restores what ``memory`` gave."""
         self._value, self._velocity, self._stamp_ns = memory.position, memory.velocity, memory.stamp_ns
 
 
@@ -117,7 +117,7 @@ class HandSmoother:
         self._filters: dict[int, tuple[OneEuroPosition, OneEuroRotation]] = {}
 
     def reset(self) -> None:
-        """Forget all tracks."""
+        """Removes all tracks."""
         self._filters.clear()
 
     def keep_only(self, track_ids: set[int]) -> None:
@@ -125,11 +125,11 @@ class HandSmoother:
         self._filters = {track: filters for track, filters in self._filters.items() if track in track_ids}
 
     def forget(self, track_id: int) -> None:
-        """Begin anew with this track, of which what was known no longer holds."""
+        """Restarts the filter of this track, whose history no longer holds."""
         self._filters.pop(track_id, None)
 
     def memory(self) -> dict[int, FilterMemory]:
-        """What ``restore`` needs to go on from here, by track."""
+        """What ``restore`` needs, by track."""
         memory = {}
         for track, (position_filter, rotation_filter) in self._filters.items():
             position, velocity = position_filter.memory()

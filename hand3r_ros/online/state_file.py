@@ -88,7 +88,7 @@ def read_state(place: FilePlace, owner: StateOwner, most_voxels: int) -> Session
         content = json.loads(header)
         if content['format'] != FORMAT:
             raise StateFileError(
-                f'{place} has format {reprlib.repr(content["format"])}, this version reads {FORMAT}: save it anew'
+                f'{place} has format {reprlib.repr(content["format"])}, this version reads {FORMAT}: save it again'
             )
         _check_owner(place, content, owner)
         memory = decode(SessionMemory, content['memory'], tensors)

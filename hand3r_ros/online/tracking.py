@@ -120,11 +120,11 @@ class HandTracker:
         return {track.track_id for track in self._tracks}
 
     def reset(self) -> None:
-        """Forget all hands."""
+        """Removes all hands."""
         self._tracks = ()
 
     def memory(self) -> TrackerMemory:
-        """What ``restore`` needs to go on from here."""
+        """What ``restore`` needs."""
         return TrackerMemory(self._tracks, self._next_id, self._stamp_ns)
 
     def restore(self, memory: TrackerMemory) -> None:

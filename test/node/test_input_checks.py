@@ -264,7 +264,7 @@ def test_waiting_for_a_calibration_ends_with_the_first_of_the_right_size() -> No
 
 def test_a_refused_calibration_says_what_counts_instead() -> None:
     calibration = LatestCalibration()
-    assert calibration.refuse('K is bad') == 'K is bad; going on uncalibrated'
+    assert calibration.refuse('K is bad') == 'K is bad; running uncalibrated'
     assert calibration.why_none == 'K is bad'
     calibration.set(None)
     assert 'uncalibrated' in calibration.why_none

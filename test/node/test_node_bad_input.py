@@ -135,7 +135,7 @@ def test_a_stamp_from_the_past(node: RunningNode) -> None:
 def test_a_lone_wrong_stamp_costs_one_image_and_the_next_does_not_wait(node: RunningNode, wrong_ns: int) -> None:
     before = newest_status(node)
     node.send(hands=HAND, stamp_ns=wrong_ns)
-    require_rejection(node, before, '/image', 'unless the next image goes on from there')
+    require_rejection(node, before, '/image', 'unless the next image continues from there')
     for _ in range(3):
         assert node.client.message_at(STATUS, node.send(hands=HAND)).session_id == before.session_id
 
@@ -394,7 +394,7 @@ def test_compressed_images_work_and_those_that_do_not_decode_are_skipped(weights
         before = node.client.message_at(STATUS, stamp)
         assert before.state == Hand3RStatus.UNCALIBRATED and before.frames_rejected == 0
         node.client.wait(
-            lambda: any('going on uncalibrated, the focal length is estimated' in line for line in node.log()),
+            lambda: any('running uncalibrated, the focal length is estimated' in line for line in node.log()),
             'a word about the missing calibration',
         )
         place = jpeg.index(b'\xff\xc0') + 5

@@ -104,7 +104,7 @@ def test_a_stream_may_begin_and_cease_to_have_stamps() -> None:
     ('seconds', 'cause', 'words'),
     [
         ([5, 4.9], 'stamp not increasing', 'stamp 4.900 s is not after the last one, 5.000 s'),
-        ([5, 1], 'stamp not increasing', 'unless the next image goes on from there'),
+        ([5, 1], 'stamp not increasing', 'unless the next image continues from there'),
         ([5, 3605], 'stamp jump', 'stamp 3605.000 s is 3600.000 s ahead of the last one'),
         ([5, 0], 'stamp jump', 'the stamp is 0 (none)'),
         ([0, 5], 'stamp jump', 'comes after images without stamps'),

@@ -262,7 +262,7 @@ def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(settings, images,
         original(self, *arguments)
 
     monkeypatch.setattr(parts.PartWriter, 'write', write)
-    with pytest.raises(RunError, match='No space left on device; when that is mended, the same command goes on'):
+    with pytest.raises(RunError, match='No space left on device; fix this and rerun the same command to resume'):
         run_offline(run)
     assert run_offline(run) == 0
     assert len(read_bag(run.out)['/hand3r/hands']) == FRAMES
@@ -377,7 +377,7 @@ def test_calibration_files_with_impossible_sizes_are_refused(tmp_path, line):
 
 def test_a_run_without_a_calibration_says_so(settings, images, capsys):
     run_offline(settings(images, Selection(end=0.15)))
-    assert 'no usable calibration (--calibration FILE gives one); going on uncalibrated' in capsys.readouterr().out
+    assert 'no usable calibration (--calibration FILE gives one); running uncalibrated' in capsys.readouterr().out
 
 
 def test_a_recorded_calibration_that_is_refused_is_named_and_the_run_goes_on(settings, rendered, tmp_path, capsys):
@@ -387,7 +387,7 @@ def test_a_recorded_calibration_that_is_refused_is_named_and_the_run_goes_on(set
             message.distortion_model, message.d = '', [0.1, 0.2, 0.3, 0.4]
     run_offline(settings(write_bag(tmp_path / 'bag', messages), detector=None))
     said = capsys.readouterr().out
-    assert 'no distortion_model says which' in said and 'going on uncalibrated' in said
+    assert 'no distortion_model says which' in said and 'running uncalibrated' in said
 
 
 def test_a_calibration_of_another_size_is_reported(settings, images, tmp_path, capsys):
@@ -398,7 +398,7 @@ def test_a_calibration_of_another_size_is_reported(settings, images, tmp_path, c
     )
     run_offline(settings(images, Selection(end=0.15), calibration=path))
     said = capsys.readouterr().out
-    assert 'calibration is for 640x480, images have 224x160; going on uncalibrated' in said
+    assert 'calibration is for 640x480, images have 224x160; running uncalibrated' in said
 
 
 def test_stamps_that_stand_still_are_skipped(settings, tmp_path, capsys, rendered):
@@ -425,7 +425,7 @@ def test_a_lone_wrong_stamp_costs_one_image_of_a_recording(settings, tmp_path, c
     run = settings(write_bag(tmp_path / 'bag', messages), detector=None)
     assert run_offline(run) == 0
     said = capsys.readouterr().out
-    assert 'skipped 1: stamp ' in said and 'unless the next image goes on from there' in said
+    assert 'skipped 1: stamp ' in said and 'unless the next image continues from there' in said
     assert {status.session_id for _, status in read_bag(run.out)['/hand3r/status']} == {1}
     assert len(read_bag(run.out)['/hand3r/hands']) == 4
 

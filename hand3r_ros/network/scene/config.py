@@ -118,7 +118,7 @@ class SceneConfig:
 
     @property
     def takes_camera(self) -> bool:
-        """Whether the network can be told the camera (``Frame.intrinsics``)."""
+        """Whether the network can be conditioned on intrinsics (``Frame.intrinsics``)."""
         return self.self_points == 'camera'
 
     @property

@@ -23,7 +23,7 @@ class GivenDetector:
         return False
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Stateless."""
 
 
 class NoDetector:
@@ -44,4 +44,4 @@ class NoDetector:
         return False
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Stateless."""

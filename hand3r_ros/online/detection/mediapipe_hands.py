@@ -58,7 +58,7 @@ class MediaPipeDetector:
         return False
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Stateless."""
 
 
 def _region(hand: HandResult) -> HandRegion:

@@ -32,7 +32,7 @@ class NetworkDetector:
         return True
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Stateless."""
 
 
 class AutomaticDetector:

@@ -62,7 +62,7 @@ class PropagatingDetector:
         self.reset()
 
     def reset(self) -> None:
-        """Forget earlier frames."""
+        """Clears everything from earlier frames."""
         self.detector.reset()
         self._frames_since_detector = 0
         self._answered_ns: int | None = None
@@ -72,7 +72,7 @@ class PropagatingDetector:
         self._seconds = 0.0  # between those two frames
 
     def memory(self) -> PropagationMemory:
-        """What ``restore`` needs to go on from here, apart from what the wrapped detector remembers."""
+        """What ``restore`` needs, apart from what the wrapped detector remembers."""
         return PropagationMemory(
             self._frames_since_detector,
             self._answered_ns,
@@ -153,5 +153,5 @@ class PropagatingDetector:
 
 
 def _is_visible(hand: HandResult) -> bool:
-    """A predicted hand is not followed: nobody has seen it where it is said to be."""
+    """A predicted hand is not followed: it was not observed at its predicted place."""
     return hand.is_seen and bool(np.isfinite(hand.keypoints_image).all())
