@@ -11,7 +11,6 @@ from rclpy.exceptions import (
     InvalidParameterTypeException,
     InvalidParameterValueException,
     ParameterAlreadyDeclaredException,
-    ParameterImmutableException,
     ParameterNotDeclaredException,
     ParameterUninitializedException,
 )
@@ -100,8 +99,6 @@ def test_read_only_parameters_keep_their_value(node):
     node.declare_parameter('device', 'cpu', ParameterDescriptor(read_only=True))
     result = node.set_parameters([Parameter('device', value='cuda')])[0]
     assert not result.successful and 'read-only' in result.reason
-    with pytest.raises(ParameterImmutableException):
-        node.undeclare_parameter('device')
 
 
 def test_callbacks_change_refuse_and_see_values(node):

@@ -5,8 +5,7 @@ import time
 
 import pytest
 from processes import call, node_process, spin_until
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.executors import MultiThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import SetBool, Trigger
 
 
@@ -31,30 +30,26 @@ def test_many_calls_get_their_own_answers(ros):
     node.destroy_node()
 
 
-def test_blocking_call_within_a_callback(ros):
-    node = ros.create_node('nested')
-    client = node.create_client(Trigger, 'inner', callback_group=MutuallyExclusiveCallbackGroup())
-    node.create_service(
-        Trigger,
-        'inner',
-        lambda q, r: Trigger.Response(success=True, message='inner'),
-        callback_group=MutuallyExclusiveCallbackGroup(),
-    )
-    node.create_service(Trigger, 'outer', lambda q, r: client.call(Trigger.Request(), timeout_sec=10))
-    caller = ros.create_node('caller')
-    executor = MultiThreadedExecutor(3)
-    executor.add_node(node)
-    thread = threading.Thread(target=executor.spin)
-    thread.start()
+def test_blocking_call_of_a_client_that_another_thread_spins(ros):
+    outer, inner, caller = (ros.create_node(name) for name in ('outer', 'inner', 'caller'))
+    client = inner.create_client(Trigger, 'inside')
+    inner.create_service(Trigger, 'inside', lambda q, r: Trigger.Response(success=True, message='inside'))
+    outer.create_service(Trigger, 'outside', lambda q, r: client.call(Trigger.Request(), timeout_sec=10))
+    executors = [SingleThreadedExecutor(), SingleThreadedExecutor()]
+    threads = [threading.Thread(target=executor.spin) for executor in executors]
+    for executor, node, thread in zip(executors, (outer, inner), threads, strict=True):
+        executor.add_node(node)
+        thread.start()
     try:
-        response = call(caller, caller.create_client(Trigger, 'outer'), Trigger.Request())
-        assert response.message == 'inner'
+        response = call(caller, caller.create_client(Trigger, 'outside'), Trigger.Request())
+        assert response.message == 'inside'
     finally:
-        executor.shutdown()
-        thread.join(10)
-    assert not thread.is_alive()
-    node.destroy_node()
-    caller.destroy_node()
+        for executor, thread in zip(executors, threads, strict=True):
+            executor.shutdown()
+            thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    for node in (outer, inner, caller):
+        node.destroy_node()
 
 
 def test_time_outs(ros):

@@ -1,6 +1,5 @@
 """Times, durations, clocks, simulated time, timers."""
 
-import threading
 import time
 
 import pytest
@@ -131,29 +130,3 @@ def test_missed_periods_are_skipped(ros):
     assert len(calls) == 1
     assert 0 < timer.time_until_next_call() <= 10**8
     node.destroy_node()
-
-
-def test_rate_sleeps_until_the_context_ends(ros):
-    node = ros.create_node('rate')
-    rate, slept, ended = node.create_rate(20.0), [], []
-
-    def sleep():
-        try:
-            while True:
-                rate.sleep()
-                slept.append(time.monotonic())
-        except ros.exceptions.ROSInterruptException:
-            ended.append(True)
-
-    thread = threading.Thread(target=sleep)
-    thread.start()
-    time.sleep(0.3)
-    assert slept == []  # a rate ticks while another thread spins
-    start = time.monotonic()
-    assert spin_until(node, lambda: len(slept) >= 4)
-    assert time.monotonic() - start >= 0.14
-    ros.shutdown()
-    thread.join(10)
-    assert ended and not thread.is_alive()
-    with pytest.raises(ros.exceptions.ROSInterruptException):
-        rate.sleep()

@@ -6,10 +6,11 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.task import Future
 
 from hand3r_ros.node.callbacks import CallbackFailures
@@ -72,7 +73,7 @@ def _run(name: str, make: Callable[[], RunnableNode], unusable: tuple[type[Excep
             executor = SingleThreadedExecutor()
             cleanup.callback(executor.shutdown)
             cleanup.callback(node.close)
-            executor.add_node(node)
+            executor.add_node(cast(Node, node))
             _spin(executor, node)
             return node.finish()
     except unusable as error:

@@ -10,13 +10,12 @@ from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedE
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions, install_signal_handlers, uninstall_signal_handlers
 from rclpy.task import Future
-from rclpy.utilities import get_default_context, get_rmw_implementation_identifier, ok
+from rclpy.utilities import get_default_context, ok
 
 __all__ = [
     'create_node',
     'get_default_context',
     'get_global_executor',
-    'get_rmw_implementation_identifier',
     'init',
     'logging',
     'ok',

@@ -1,4 +1,4 @@
-"""What the executors run: the common base of subscriptions, services, clients, timers and guard conditions."""
+"""What the executors run: the common base of subscriptions, services, clients and timers."""
 
 from __future__ import annotations
 

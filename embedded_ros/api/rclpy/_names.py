@@ -106,8 +106,3 @@ def expand_topic_name(topic_name: str, node_name: str, node_namespace: str) -> s
     if name.startswith('~'):
         name = join_namespace(node_namespace, node_name) + name[1:]
     return name if name.startswith('/') else join_namespace(node_namespace, name)
-
-
-def topic_or_service_is_hidden(name: str) -> bool:
-    """True when a part of the name starts with an underscore."""
-    return any(token.startswith('_') for token in name.split('/') if token)

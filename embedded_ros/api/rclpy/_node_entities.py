@@ -11,11 +11,10 @@ from embedded_ros.dds.transport import delete
 
 from rclpy._entity import Entity
 from rclpy.client import Client
-from rclpy.guard_condition import GuardCondition
 from rclpy.publisher import Publisher
 from rclpy.service import Service
 from rclpy.subscription import Subscription
-from rclpy.timer import Rate, Timer
+from rclpy.timer import Timer
 
 if TYPE_CHECKING:
     from rclpy.context import Context
@@ -31,7 +30,6 @@ class NodeEntities:
         self.executor: Any = None
         self._entities: list[Entity] = []
         self._publishers: list[Publisher] = []
-        self._rates: list[Rate] = []
         self._lock = threading.RLock()
         self._is_in_graph = False
 
@@ -116,11 +114,6 @@ class NodeEntities:
         """The timers."""
         return self._of_type(Timer)
 
-    @property
-    def guards(self) -> Iterator[GuardCondition]:
-        """The guard conditions."""
-        return self._of_type(GuardCondition)
-
     # Destroying
 
     def destroy_publisher(self, publisher: Publisher) -> bool:
@@ -138,7 +131,7 @@ class NodeEntities:
         return True
 
     def destroy_entity(self, entity: Entity) -> bool:
-        """Destroy a subscription, service, client, timer or guard condition; False when it is not of this node."""
+        """Destroy a subscription, service, client or timer; False when it is not of this node."""
         with self._lock:
             if entity not in self._entities:
                 return False
@@ -173,15 +166,3 @@ class NodeEntities:
     def destroy_timer(self, timer: Timer) -> bool:
         """Destroy a timer."""
         return self.destroy_entity(timer)
-
-    def destroy_guard_condition(self, guard: GuardCondition) -> bool:
-        """Destroy a guard condition."""
-        return self.destroy_entity(guard)
-
-    def destroy_rate(self, rate: Rate) -> bool:
-        """Let go of who sleeps, and destroy the timer behind it."""
-        if rate not in self._rates:
-            return False
-        self._rates.remove(rate)
-        rate.destroy()
-        return self.destroy_entity(rate.timer)

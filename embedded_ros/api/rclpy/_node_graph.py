@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 TOPIC_PREFIX = 'rt'
 REQUEST_PREFIX, REQUEST_SUFFIX = 'rq', 'Request'
-RESPONSE_PREFIX, RESPONSE_SUFFIX = 'rr', 'Reply'
 NamesAndTypes = list[tuple[str, list[str]]]
 POLL_SECONDS = 0.05
 
@@ -52,16 +51,10 @@ def _topic_name(endpoint: EndpointInfo) -> str | None:
     return endpoint.topic[2:] if endpoint.topic.startswith(TOPIC_PREFIX + '/') else None
 
 
-def _service_of(prefix: str, suffix: str) -> Callable[[EndpointInfo], str | None]:
-    def name(endpoint: EndpointInfo) -> str | None:
-        is_service = endpoint.topic.startswith(prefix + '/') and endpoint.topic.endswith(suffix)
-        return endpoint.topic[len(prefix) : -len(suffix)] if is_service else None
-
-    return name
-
-
-_request_name = _service_of(REQUEST_PREFIX, REQUEST_SUFFIX)
-_response_name = _service_of(RESPONSE_PREFIX, RESPONSE_SUFFIX)
+def _request_name(endpoint: EndpointInfo) -> str | None:
+    """'rq/enableRequest' -> '/enable', None for what is no service."""
+    is_service = endpoint.topic.startswith(REQUEST_PREFIX + '/') and endpoint.topic.endswith(REQUEST_SUFFIX)
+    return endpoint.topic[len(REQUEST_PREFIX) : -len(REQUEST_SUFFIX)] if is_service else None
 
 
 def _names_and_types(
@@ -95,10 +88,6 @@ class NodeGraph:
         """Return (name, namespace) of all nodes."""
         return [(node.name, node.namespace) for node in self.context.graph.nodes()]
 
-    def get_node_names(self) -> list[str]:
-        """Return the names of all nodes."""
-        return [name for name, _ in self.get_node_names_and_namespaces()]
-
     def get_fully_qualified_node_names(self) -> list[str]:
         """Return the full names of all nodes."""
         return [join_namespace(namespace, name) for name, namespace in self.get_node_names_and_namespaces()]
@@ -128,37 +117,6 @@ class NodeGraph:
         readers = self.context.graph.endpoints(readers=True)
         return _names_and_types(readers, _request_name, '_Request')
 
-    def _endpoints_of(self, node_name: str, node_namespace: str, readers: bool) -> list[EndpointInfo]:
-        nodes = [n for n in self.context.graph.nodes() if (n.name, n.namespace) == (node_name, node_namespace)]
-        if not nodes:
-            from rclpy._rclpy_pybind11 import RCLError
-
-            raise RCLError(f'there is no node {join_namespace(node_namespace, node_name)!r} in the graph')
-        ids = {guid for node in nodes for guid in (node.readers if readers else node.writers)}
-        return [endpoint for endpoint in self.context.graph.endpoints(readers) if endpoint.guid in ids]
-
-    def get_publisher_names_and_types_by_node(
-        self, node_name: str, node_namespace: str, no_demangle: bool = False
-    ) -> NamesAndTypes:
-        """Return the topics a node publishes."""
-        return _names_and_types(self._endpoints_of(node_name, node_namespace, readers=False), _topic_name)
-
-    def get_subscriber_names_and_types_by_node(
-        self, node_name: str, node_namespace: str, no_demangle: bool = False
-    ) -> NamesAndTypes:
-        """Return the topics a node subscribes."""
-        return _names_and_types(self._endpoints_of(node_name, node_namespace, readers=True), _topic_name)
-
-    def get_service_names_and_types_by_node(self, node_name: str, node_namespace: str) -> NamesAndTypes:
-        """Return the services a node offers."""
-        endpoints = self._endpoints_of(node_name, node_namespace, readers=True)
-        return _names_and_types(endpoints, _request_name, '_Request')
-
-    def get_client_names_and_types_by_node(self, node_name: str, node_namespace: str) -> NamesAndTypes:
-        """Return the services a node calls."""
-        endpoints = self._endpoints_of(node_name, node_namespace, readers=True)
-        return _names_and_types(endpoints, _response_name, '_Response')
-
     # Endpoints
 
     def _matching(self, topic: str, readers: bool) -> list[EndpointInfo]:
@@ -177,11 +135,6 @@ class NodeGraph:
         """Return the number of servers of a service."""
         name = self.resolve_service_name(service_name)
         return sum(_request_name(endpoint) == name for endpoint in self.context.graph.endpoints(readers=True))
-
-    def count_clients(self, service_name: str) -> int:
-        """Return the number of clients of a service."""
-        name = self.resolve_service_name(service_name)
-        return sum(_response_name(endpoint) == name for endpoint in self.context.graph.endpoints(readers=True))
 
     def _endpoint_infos(self, topic: str, kind: TopicEndpointTypeEnum) -> list[TopicEndpointInfo]:
         readers = kind is TopicEndpointTypeEnum.SUBSCRIPTION

@@ -12,7 +12,6 @@ from rclpy.exceptions import (
     InvalidParameterTypeException,
     InvalidParameterValueException,
     ParameterAlreadyDeclaredException,
-    ParameterImmutableException,
     ParameterNotDeclaredException,
     ParameterUninitializedException,
 )
@@ -125,15 +124,6 @@ class NodeParameters:
             raise InvalidParameterValueException(name, initial.value, result.reason)
         return self._parameters[name]
 
-    def undeclare_parameter(self, name: str) -> None:
-        """Remove a parameter that may change its type."""
-        descriptor = self._known_descriptor(name)
-        if descriptor.read_only:
-            raise ParameterImmutableException(name)
-        if not descriptor.dynamic_typing:
-            raise InvalidParameterTypeException(Parameter(name), Parameter.Type(descriptor.type))
-        del self._parameters[name], self._descriptors[name]
-
     # Reading
 
     def has_parameter(self, name: str) -> bool:
@@ -156,10 +146,6 @@ class NodeParameters:
         if not all(isinstance(name, str) for name in names):
             raise TypeError('All names must be instances of type str')
         return [self.get_parameter(name) for name in names]
-
-    def get_parameter_or(self, name: str, alternative_value: Parameter | None = None) -> Parameter:
-        """Return a parameter, or the alternative where it is not declared."""
-        return self._parameters.get(name, alternative_value or Parameter(name))
 
     def get_parameters_by_prefix(self, prefix: str) -> dict[str, Parameter]:
         """Return the parameters below a prefix, named without it."""
@@ -189,16 +175,6 @@ class NodeParameters:
         """Return the descriptors of several parameters."""
         return [self.describe_parameter(name) for name in names]
 
-    def set_descriptor(self, name: str, descriptor: ParameterDescriptor, alternative_value: Any = None) -> Any:
-        """Replace the descriptor of a parameter that is not read-only; returns its ParameterValue."""
-        if self._known_descriptor(name).read_only:
-            raise ParameterImmutableException(name)
-        descriptor.name = name
-        if not descriptor.dynamic_typing:
-            descriptor.type = int(self._parameters[name].type_)
-        self._descriptors[name] = descriptor
-        return self._parameters[name].get_parameter_value()
-
     # Callbacks
 
     def add_pre_set_parameters_callback(self, callback: Callable[[list[Parameter]], list[Parameter]]) -> None:
@@ -212,18 +188,6 @@ class NodeParameters:
     def add_post_set_parameters_callback(self, callback: Callable[[list[Parameter]], None]) -> None:
         """Call `callback(parameters)` after parameters were set."""
         self._post_set_callbacks.insert(0, callback)
-
-    def remove_pre_set_parameters_callback(self, callback: Callable[[list[Parameter]], list[Parameter]]) -> None:
-        """Undo add_pre_set_parameters_callback."""
-        self._pre_set_callbacks.remove(callback)
-
-    def remove_on_set_parameters_callback(self, callback: Callable[[list[Parameter]], SetParametersResult]) -> None:
-        """Undo add_on_set_parameters_callback."""
-        self._on_set_callbacks.remove(callback)
-
-    def remove_post_set_parameters_callback(self, callback: Callable[[list[Parameter]], None]) -> None:
-        """Undo add_post_set_parameters_callback."""
-        self._post_set_callbacks.remove(callback)
 
     # Setting
 

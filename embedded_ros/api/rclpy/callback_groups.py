@@ -1,4 +1,4 @@
-"""Callback groups: which callbacks may run at the same time in a MultiThreadedExecutor."""
+"""Callback groups: which callbacks may run at the same time, where several executors spin."""
 
 import threading
 from typing import Any

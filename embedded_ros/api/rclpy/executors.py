@@ -4,14 +4,9 @@
 from __future__ import annotations
 
 import inspect
-import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future as PoolFuture
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cyclonedds.core import DDSException
@@ -46,13 +41,9 @@ class ExternalShutdownException(Exception):
         super().__init__('the context was shut down')
 
 
-class ConditionReachedException(Exception):
-    """The condition of a wait became true."""
-
-
 class _Work(NamedTuple):
     call: Callable[[], Any]
-    entity: Entity | None
+    entity: Entity
 
 
 class Executor:
@@ -63,7 +54,6 @@ class Executor:
         if not self._context.ok():
             raise NotInitializedException('an executor needs a context that is initialised')
         self._nodes: list[Node] = []
-        self._tasks: deque[Callable[[], Any]] = deque()
         self._lock = threading.RLock()
         self._is_shutdown = False
         self._turn = 0
@@ -109,23 +99,6 @@ class Executor:
         """Let the waiting thread look for work again; safe from any thread."""
         self._conditions.wake()
 
-    def create_task(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> Future:
-        """Run a function soon; the future gets what it returns or raises, and an exception also reaches who spins."""
-        if inspect.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
-            raise NotImplementedError('embedded_ros: coroutines in Executor.create_task')
-        future = Future(executor=self)
-
-        def run() -> None:
-            try:
-                future.set_result(callback(*args, **kwargs))
-            except Exception as error:
-                future.set_exception(error)
-                raise
-
-        self._tasks.append(run)
-        self.wake()
-        return future
-
     def shutdown(self, timeout_sec: float | None = None) -> bool:
         """Stop: spin() returns. The nodes stay alive."""
         self._is_shutdown = True
@@ -141,8 +114,6 @@ class Executor:
             return [entity for node in self._nodes for entity in node.executable_entities()]
 
     def _find_work(self, entities: list[Entity]) -> _Work | None:
-        if self._tasks:
-            return _Work(self._tasks.popleft(), None)
         count = len(entities)
         for step in range(count):
             position = (self._turn + step) % count
@@ -197,8 +168,7 @@ class Executor:
                 result.close()
                 raise NotImplementedError('embedded_ros: coroutine callbacks')
         finally:
-            if work.entity is not None:
-                work.entity.callback_group.ending_execution(work.entity)
+            work.entity.callback_group.ending_execution(work.entity)
 
     def _execute(self, work: _Work) -> None:
         raise NotImplementedError(f'{type(self).__name__}._execute')
@@ -245,40 +215,3 @@ class SingleThreadedExecutor(Executor):
 
     def _execute(self, work: _Work) -> None:
         self._run(work)
-
-
-class MultiThreadedExecutor(Executor):
-    """Runs callbacks in a pool of threads; an exception of a callback is raised by the next spin."""
-
-    def __init__(self, num_threads: int | None = None, *, context: Context | None = None):
-        super().__init__(context=context)
-        self._pool = ThreadPoolExecutor(num_threads or max(os.cpu_count() or 1, 2), 'ros_executor')
-        self._running: list[PoolFuture[None]] = []
-
-    def _execute(self, work: _Work) -> None:
-        running = self._pool.submit(self._run, work)
-        running.add_done_callback(lambda _: self.wake())
-        self._running.append(running)
-        self._raise_errors()
-
-    def _raise_errors(self) -> None:
-        finished = [running for running in self._running if running.done()]
-        self._running = [running for running in self._running if running not in finished]
-        for running in finished:
-            running.result()
-
-    def spin(self) -> None:
-        """Run callbacks until the executor or the context is shut down."""
-        with suppress(ExternalShutdownException):
-            super().spin()
-
-    def spin_once(self, timeout_sec: float | None = None) -> None:
-        """Start one callback, or return when the time is over."""
-        self._raise_errors()
-        super().spin_once(timeout_sec)
-
-    def shutdown(self, timeout_sec: float | None = None) -> bool:
-        """Stop; waits for running callbacks where no time-out is given."""
-        super().shutdown(timeout_sec)
-        self._pool.shutdown(wait=timeout_sec is None)
-        return not any(running.running() for running in self._running)

@@ -21,7 +21,6 @@ from rclpy.constants import S_TO_NS
 from rclpy.context import Context
 from rclpy.event_handler import EndpointEvents
 from rclpy.exceptions import NotInitializedException
-from rclpy.guard_condition import GuardCondition
 from rclpy.logging import get_logging_severity_from_string, set_logger_level
 from rclpy.parameter import Parameter
 from rclpy.parameter_service import ParameterService
@@ -36,7 +35,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions, declare_qos_param
 from rclpy.service import Service
 from rclpy.subscription import Subscription
 from rclpy.time_source import TimeSource
-from rclpy.timer import Rate, Timer
+from rclpy.timer import Timer
 from rclpy.utilities import check_is_valid_msg_type, check_is_valid_srv_type, get_default_context
 
 
@@ -204,25 +203,6 @@ class Node(NodeNames, NodeEntities, NodeParameters, NodeGraph):
         period = int(float(timer_period_sec) * S_TO_NS)
         return self._add(Timer(self, period, callback, callback_group, clock or self._clock, autostart))
 
-    def create_guard_condition(
-        self, callback: Callable[[], Any], callback_group: CallbackGroup | None = None
-    ) -> GuardCondition:
-        """Create a guard condition."""
-        return self._add(GuardCondition(self, callback, callback_group))
-
-    def create_rate(self, frequency: float, clock: Clock | None = None) -> Rate:
-        """Create a rate; it ticks while another thread spins the node."""
-        if frequency <= 0:
-            raise ValueError('frequency must be > 0')
-        timer = self.create_timer(1.0 / frequency, lambda: None, MutuallyExclusiveCallbackGroup(), clock)
-        rate = Rate(timer, self.context)
-        self._rates.append(rate)
-        return rate
-
-    def add_waitable(self, waitable: Any) -> None:
-        """Not part of the subset."""
-        raise NotImplementedError('embedded_ros: Node.add_waitable')
-
     # Destroying
 
     def destroy_node(self) -> None:
@@ -231,8 +211,6 @@ class Node(NodeNames, NodeEntities, NodeParameters, NodeGraph):
             return
         if self.executor is not None:
             self.executor.remove_node(self)
-        for rate in self._rates:
-            rate.destroy()
         if self._rosout is not None:
             self._rosout.close()
         self._leave_graph()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import array
 from enum import IntEnum
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
-
-from rclpy._arguments import node_matches, read_parameter_file
 
 PARAMETER_SEPARATOR_STRING = '.'
 
@@ -145,21 +142,3 @@ def get_parameter_value(string_value: str) -> Any:
         return Parameter('', value=string_value if value is None else value).get_parameter_value()
     except Exception:  # not YAML, or YAML that is no parameter value
         return Parameter('', value=string_value).get_parameter_value()
-
-
-def parameter_dict_from_yaml_file(
-    parameter_file: str,
-    use_wildcard: bool = False,
-    target_nodes: list[str] | None = None,
-    namespace: str = '',
-) -> dict[str, Any]:
-    """Parameters (rcl_interfaces/Parameter by name) that a YAML file holds for some nodes, or for all."""
-    result: dict[str, Any] = {}
-    for pattern, values in read_parameter_file(Path(parameter_file)):
-        is_wildcard = pattern.startswith('/**')
-        wanted = not target_nodes or any(node_matches(pattern, node) for node in target_nodes)
-        if wanted and (use_wildcard or not is_wildcard):
-            prefix = f'{namespace}.' if namespace else ''
-            for name, value in values.items():
-                result[name] = Parameter(prefix + name, value=value).to_parameter_msg()
-    return result

@@ -3,7 +3,7 @@
 # ruff: noqa: N818 - ROS 2 gave the exceptions their names
 from __future__ import annotations
 
-from enum import Enum, IntEnum
+from enum import IntEnum
 from typing import Any
 
 from embedded_ros.dds.endpoint_qos import EndpointQos
@@ -176,17 +176,6 @@ class QoSProfile:
         )
 
 
-qos_profile_unknown = QoSProfile(
-    history=HistoryPolicy.UNKNOWN,
-    reliability=ReliabilityPolicy.UNKNOWN,
-    durability=DurabilityPolicy.UNKNOWN,
-    liveliness=LivelinessPolicy.UNKNOWN,
-)
-qos_profile_system_default = QoSProfile(
-    history=HistoryPolicy.SYSTEM_DEFAULT,
-    reliability=ReliabilityPolicy.SYSTEM_DEFAULT,
-    durability=DurabilityPolicy.SYSTEM_DEFAULT,
-)
 qos_profile_sensor_data = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 qos_profile_services_default = QoSProfile(depth=10)
 qos_profile_parameters = QoSProfile(depth=1000)
@@ -194,70 +183,3 @@ qos_profile_parameter_events = QoSProfile(depth=1000)
 qos_profile_rosout_default = QoSProfile(
     depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL, lifespan=Duration(seconds=10)
 )
-
-
-class QoSPresetProfiles(Enum):
-    """The profiles above, by name."""
-
-    UNKNOWN = qos_profile_unknown
-    SYSTEM_DEFAULT = qos_profile_system_default
-    SENSOR_DATA = qos_profile_sensor_data
-    SERVICES_DEFAULT = qos_profile_services_default
-    PARAMETERS = qos_profile_parameters
-    PARAMETER_EVENTS = qos_profile_parameter_events
-
-    @classmethod
-    def short_keys(cls) -> list[str]:
-        """Names as used on command lines."""
-        return [name.lower() for name in cls.__members__ if name != 'UNKNOWN']
-
-    @classmethod
-    def get_from_short_key(cls, name: str) -> QoSProfile:
-        """Profile of a name as used on command lines."""
-        return cls[name.upper()].value
-
-
-class QoSCompatibility(IntEnum):
-    """Whether publisher and subscription can talk."""
-
-    OK = 0
-    WARNING = 1
-    ERROR = 2
-
-
-def qos_check_compatible(publisher_qos: QoSProfile, subscription_qos: QoSProfile) -> tuple[QoSCompatibility, str]:
-    """Return whether the two profiles match, and the reasons why not."""
-    problems = []
-    if (
-        publisher_qos.reliability is ReliabilityPolicy.BEST_EFFORT
-        and subscription_qos.reliability is ReliabilityPolicy.RELIABLE
-    ):
-        problems.append('ERROR: Best effort publisher and reliable subscription;')
-    if (
-        publisher_qos.durability is DurabilityPolicy.VOLATILE
-        and subscription_qos.durability is DurabilityPolicy.TRANSIENT_LOCAL
-    ):
-        problems.append('ERROR: Volatile publisher and transient local subscription;')
-    wanted, offered = subscription_qos.deadline, publisher_qos.deadline
-    if wanted != Duration():
-        if offered == Duration():
-            problems.append('ERROR: Subscription has a deadline, but publisher does not;')
-        elif wanted < offered:
-            problems.append('ERROR: Subscription deadline is less than publisher deadline;')
-    if problems:
-        return QoSCompatibility.ERROR, ''.join(problems)
-    unknown = _unknown_compatibility(publisher_qos, subscription_qos)
-    return (QoSCompatibility.WARNING if unknown else QoSCompatibility.OK), ''.join(unknown)
-
-
-def _unknown_compatibility(publisher_qos: QoSProfile, subscription_qos: QoSProfile) -> list[str]:
-    """What only the middleware will decide, because a policy is left to it."""
-    found = []
-    for name, weak in (('reliability', 'best_effort'), ('durability', 'volatile'), ('liveliness', '')):
-        offered, wanted = (getattr(qos, name).name.lower() for qos in (publisher_qos, subscription_qos))
-        if offered == wanted == 'system_default':
-            found.append(f'WARNING: Publisher {name} is {offered} and subscription {name} is {wanted};')
-        elif offered == weak and wanted == 'system_default':
-            publisher = weak.replace('_', ' ').capitalize()
-            found.append(f'WARNING: {publisher} publisher, but subscription is system_default;')
-    return found

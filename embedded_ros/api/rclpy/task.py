@@ -73,13 +73,5 @@ class Future:
                 return
         self._call(callback)
 
-    def remove_done_callback(self, callback: Callable[[Future], Any]) -> bool:
-        """Withdraw a done callback; False when it was not there."""
-        with self._lock:
-            if callback not in self._callbacks:
-                return False
-            self._callbacks.remove(callback)
-            return True
-
     def __await__(self) -> Any:
         raise NotImplementedError('embedded_ros: await on rclpy.task.Future (coroutine callbacks)')

@@ -1,8 +1,7 @@
-"""Timers and rates."""
+"""Timers."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,8 @@ from rclpy._entity import Entity
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, ROSClock
 from rclpy.constants import S_TO_NS
-from rclpy.exceptions import ROSInterruptException
 
 if TYPE_CHECKING:
-    from rclpy.context import Context
     from rclpy.node import Node
 
 
@@ -36,8 +33,7 @@ class Timer(Entity):
         self.callback = callback
         self.clock = clock
         self._canceled = not autostart
-        self._last_call = self._now()
-        self._next_call = self._last_call + timer_period_ns
+        self._next_call = self._now() + timer_period_ns
 
     def _now(self) -> int:
         return self.clock.now().nanoseconds
@@ -71,10 +67,6 @@ class Timer(Entity):
         self._next_call = self._now() + self._period
         self.node.wake_executor()
 
-    def time_since_last_call(self) -> int:
-        """Return the time since the last call, in nanoseconds."""
-        return self._now() - self._last_call
-
     def time_until_next_call(self) -> int | None:
         """Return the time until the next call in nanoseconds, None while stopped."""
         if self._canceled:
@@ -95,7 +87,7 @@ class Timer(Entity):
         """Return the callback when it is due; missed periods are skipped, the phase is kept."""
         if not self.is_ready():
             return None
-        self._last_call = now = self._now()
+        now = self._now()
         self._next_call += self._period
         if self._next_call <= now:
             missed = (now - self._next_call) // self._period + 1 if self._period else 0
@@ -104,27 +96,3 @@ class Timer(Entity):
 
     def _call(self) -> Any:
         return None if self._canceled else self.callback()
-
-
-class Rate:
-    """Lets a loop run at the rate of a timer, which another thread has to spin."""
-
-    def __init__(self, timer: Timer, context: Context):
-        self.timer, self._context = timer, context
-        self._tick = threading.Event()
-        self._destroyed = False
-        timer.callback = self._tick.set
-        context.on_shutdown(self._tick.set)
-
-    def sleep(self) -> None:
-        """Wait for the next tick; ROSInterruptException when the context is shut down."""
-        if self._context.ok() and not self._destroyed:
-            self._tick.wait()
-            self._tick.clear()
-        if not self._context.ok():
-            raise ROSInterruptException()
-
-    def destroy(self) -> None:
-        """Let go of who sleeps."""
-        self._destroyed = True
-        self._tick.set()

@@ -1,4 +1,4 @@
-"""The default context, and helpers on command lines and time-outs."""
+"""The default context, and checks of message and service classes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 from rclpy._arguments import split_ros_arguments
-from rclpy.constants import S_TO_NS
 from rclpy.context import Context
 
 _default_context: Context | None = None
@@ -46,16 +45,6 @@ def try_shutdown(*, context: Context | None = None) -> None:
 def remove_ros_args(args: list[str] | None = None) -> list[str]:
     """Return a command line without its ROS arguments."""
     return split_ros_arguments(sys.argv if args is None else args)[0]
-
-
-def get_rmw_implementation_identifier() -> str:
-    """Return the name of the middleware whose conventions are used on the wire."""
-    return 'rmw_cyclonedds_cpp'
-
-
-def timeout_sec_to_nsec(timeout_sec: float | None) -> int:
-    """Convert a time-out; -1 (for ever) for None and negative values."""
-    return -1 if timeout_sec is None or timeout_sec < 0 else int(float(timeout_sec) * S_TO_NS)
 
 
 def check_is_valid_msg_type(message_type: Any) -> None:

@@ -101,38 +101,9 @@ class BufferCore:
             rigid = self._relative(target_frame, source_frame, stamp)
         return _stamped_message(target_frame, source_frame, stamp, rigid)
 
-    def lookup_transform_full_core(
-        self, target_frame: str, target_time: Any, source_frame: str, source_time: Any, fixed_frame: str
-    ) -> Any:
-        """Look up between two times by way of a frame that is fixed between them."""
-        target_stamp, source_stamp = _stamp_of(target_time), _stamp_of(source_time)
-        with self.changed:
-            self._check_frames(target_frame=target_frame, source_frame=source_frame, fixed_frame=fixed_frame)
-            target_stamp = target_stamp or self._latest_common_stamp(target_frame, fixed_frame)
-            source_stamp = source_stamp or self._latest_common_stamp(fixed_frame, source_frame)
-            rigid = compose(
-                self._relative(target_frame, fixed_frame, target_stamp),
-                self._relative(fixed_frame, source_frame, source_stamp),
-            )
-        return _stamped_message(target_frame, source_frame, target_stamp, rigid)
-
     def can_transform_core(self, target_frame: str, source_frame: str, time: Any) -> tuple[bool, str]:
         """Return (whether the look-up would succeed, why not)."""
         return _succeeds(lambda: self.lookup_transform_core(target_frame, source_frame, time))
-
-    def can_transform_full_core(
-        self, target_frame: str, target_time: Any, source_frame: str, source_time: Any, fixed_frame: str
-    ) -> tuple[bool, str]:
-        """Return (whether the look-up would succeed, why not)."""
-        return _succeeds(
-            lambda: self.lookup_transform_full_core(target_frame, target_time, source_frame, source_time, fixed_frame)
-        )
-
-    def get_latest_common_time(self, target_frame: str, source_frame: str) -> Time:
-        """Return the newest time at which the look-up succeeds."""
-        with self.changed:
-            self._check_frames(target_frame=target_frame, source_frame=source_frame)
-            return Time(nanoseconds=self._latest_common_stamp(target_frame, source_frame))
 
     def _check_frames(self, **frames: str) -> None:
         for argument, frame in frames.items():
@@ -192,11 +163,6 @@ class BufferCore:
 
     # What is there
 
-    def frame_names(self) -> list[str]:
-        """Return the names of all frames."""
-        with self.changed:
-            return sorted(self._frames)
-
     def all_frames_as_yaml(self) -> str:
         """Return all frames with parent and newest stamp, as YAML."""
         with self.changed:
@@ -206,14 +172,6 @@ class BufferCore:
                 lines += [f'{child}:', f"  parent: '{newest.parent}'", f'  static: {str(cache.is_static).lower()}']
                 lines.append(f'  most_recent_transform: {newest.stamp * 1e-9:.9f}')
             return '\n'.join(lines)
-
-    def all_frames_as_string(self) -> str:
-        """Return all frames with their parents, one per line."""
-        with self.changed:
-            return '\n'.join(
-                f'Frame {child} exists with parent {cache.newest().parent}.'
-                for child, cache in sorted(self._caches.items())
-            )
 
 
 def _problem(parent: str, child: str, rigid: Rigid) -> str | None:

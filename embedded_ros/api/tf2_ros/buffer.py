@@ -77,20 +77,6 @@ class Buffer(BufferCore):
         self.can_transform(target_frame, source_frame, time, timeout)
         return self.lookup_transform_core(target_frame, source_frame, time)
 
-    def lookup_transform_full(
-        self,
-        target_frame: str,
-        target_time: Any,
-        source_frame: str,
-        source_time: Any,
-        fixed_frame: str,
-        timeout: Duration = Duration(),  # noqa: B008 - immutable
-    ) -> Any:
-        """Look up between two times by way of a frame that is fixed between them."""
-        arguments = (target_frame, target_time, source_frame, source_time, fixed_frame)
-        self.can_transform_full(*arguments, timeout=timeout)
-        return self.lookup_transform_full_core(*arguments)
-
     def can_transform(
         self,
         target_frame: str,
@@ -102,35 +88,6 @@ class Buffer(BufferCore):
         """Return whether the look-up succeeds; with `return_debug_tuple` also why not."""
         result = self._wait(lambda: self.can_transform_core(target_frame, source_frame, time), timeout)
         return result if return_debug_tuple else result[0]
-
-    def can_transform_full(
-        self,
-        target_frame: str,
-        target_time: Any,
-        source_frame: str,
-        source_time: Any,
-        fixed_frame: str,
-        timeout: Duration = Duration(),  # noqa: B008 - immutable
-        return_debug_tuple: bool = False,
-    ) -> Any:
-        """Return whether the look-up between two times succeeds; with `return_debug_tuple` also why not."""
-        arguments = (target_frame, target_time, source_frame, source_time, fixed_frame)
-        result = self._wait(lambda: self.can_transform_full_core(*arguments), timeout)
-        return result if return_debug_tuple else result[0]
-
-    def wait_for_transform_async(self, target_frame: str, source_frame: str, time: Any) -> Future:
-        """Return a future that gets True as soon as the look-up succeeds."""
-        future = Future()
-
-        def check() -> bool:
-            return self.can_transform_core(target_frame, source_frame, time)[0]
-
-        with self.changed:
-            if not check():
-                self._waiting.append((check, future))
-                return future
-        future.set_result(True)
-        return future
 
     def transform(self, *arguments: Any, **options: Any) -> Any:
         """Not part of the subset."""

@@ -1,1 +1,0 @@
-"""Names that users import from ROS 2's implementation package."""

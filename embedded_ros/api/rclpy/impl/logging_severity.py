@@ -1,5 +1,0 @@
-"""LoggingSeverity under its internal name."""
-
-from rclpy.logging import LoggingSeverity
-
-__all__ = ['LoggingSeverity']

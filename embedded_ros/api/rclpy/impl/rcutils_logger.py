@@ -1,5 +1,0 @@
-"""The logger class under its internal name."""
-
-from rclpy.logging import RcutilsLogger
-
-__all__ = ['RcutilsLogger']

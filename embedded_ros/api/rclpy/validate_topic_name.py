@@ -1,5 +1,0 @@
-"""`validate_topic_name` under its public module name."""
-
-from rclpy._names import validate_topic_name
-
-__all__ = ['validate_topic_name']
