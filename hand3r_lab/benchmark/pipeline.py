@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from hand3r_lab.benchmark.landmarks import landmark_numbers
 from hand3r_lab.benchmark.measuring import median_seconds, resident_mebibytes
 from hand3r_lab.benchmark.throughput import measure_throughput
 from hand3r_lab.scenes.sequence import SceneConfig, Sequence
@@ -33,7 +34,7 @@ NETWORK_FRAMES = 20
 
 
 def measure_pipeline(preset: str, weights_dir: Path | None, frames: int) -> dict[str, float]:
-    """Network, online pipeline and node overhead with the weights of ``preset``; names to numbers."""
+    """Network, online pipeline, node overhead and hands by landmarks with the weights of ``preset``."""
     reconstructor = build_reconstructor(
         ReconstructorConfig(preset=preset, weights_dir=weights_dir, detection=DetectionConfig(detector='topic'))
     )
@@ -41,7 +42,7 @@ def measure_pipeline(preset: str, weights_dir: Path | None, frames: int) -> dict
     network, _ = load_network(find_weights_folder(preset, weights_dir), preset)
     numbers = network_numbers(network)
     online, result = online_numbers(reconstructor, camera_frames, frames)
-    return numbers | online | node_numbers(camera_frames[0], result)
+    return numbers | online | node_numbers(camera_frames[0], result) | landmark_numbers(weights_dir)
 
 
 def rendered_camera_frames() -> list[CameraFrame]:

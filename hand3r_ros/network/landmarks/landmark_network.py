@@ -58,9 +58,9 @@ class LandmarkNetwork(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(
             SameConvolution(3, 24, 3, 2),
-            nn.ReLU6(),
+            nn.ReLU6(inplace=True),
             SameConvolution(24, 24, 3, depthwise=True),
-            nn.ReLU6(),
+            nn.ReLU6(inplace=True),
             SameConvolution(24, 16),
         )
         blocks, width = [], 16
@@ -93,9 +93,9 @@ class _InvertedResidual(nn.Module):
         super().__init__()
         layers: list[nn.Module] = [
             SameConvolution(width, expanded),
-            nn.ReLU6(),
+            nn.ReLU6(inplace=True),
             SameConvolution(expanded, expanded, kernel, stride, depthwise=True),
-            nn.ReLU6(),
+            nn.ReLU6(inplace=True),
         ]
         if output is not None:
             layers.append(SameConvolution(expanded, output))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hand3r_lab.benchmark.hands import hand_gflop, measure_hand
+from hand3r_lab.benchmark.landmarks import landmark_numbers
 from hand3r_lab.benchmark.original import OriginalStream
 from hand3r_lab.benchmark.random_weights import with_random_weights
 from hand3r_lab.benchmark.report import BenchmarkOptions, random_weights_numbers, throughput_numbers
@@ -112,3 +113,11 @@ def test_sizes_are_read_or_refused() -> None:
     for wrong in ('512', '500x384', 'axb', '0x16'):
         with pytest.raises(argparse.ArgumentTypeError):
             image_size(wrong)
+
+
+def test_hands_by_landmarks_are_timed_stage_by_stage() -> None:
+    numbers = landmark_numbers(repetitions=2)
+    stages = [name for name in numbers if 'one hand' in name or 'palm' in name]
+    assert len(stages) == 4 and all(value > 0.0 for value in numbers.values())
+    warm, landmarks = (next(numbers[name] for name in stages if part in name) for part in ('warm', 'landmark network'))
+    assert numbers['landmarks: two followed hands, one image, CPU ms'] == pytest.approx(2.0 * (warm + landmarks))
