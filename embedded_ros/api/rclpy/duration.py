@@ -1,11 +1,12 @@
-"""Time spans with nanosecond resolution."""
+"""Time spans."""
 
 from __future__ import annotations
 
 from functools import total_ordering
 from typing import Any
 
-from rclpy.constants import S_TO_NS
+S_TO_NS = 1_000_000_000
+
 
 MAX_NANOSECONDS = 2**63 - 1
 

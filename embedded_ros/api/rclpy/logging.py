@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
-from rclpy.constants import S_TO_NS
+from rclpy.duration import S_TO_NS
 
 __all__ = [
     'LoggingSeverity',

@@ -1,29 +1,31 @@
-"""Nodes: names, and what is created and destroyed with them."""
+"""Nodes: names, logging, and what is created and destroyed with them."""
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
+from builtin_interfaces.msg import Time
 from embedded_ros.dds.graph import LocalNode
-from rcl_interfaces.msg import ParameterEvent
+from rcl_interfaces.msg import Log, ParameterEvent
 
 from rclpy._arguments import parse_ros_arguments
+from rclpy._names import NodeNames
 from rclpy._node_entities import NodeEntities
 from rclpy._node_graph import NodeGraph
-from rclpy._node_names import NodeNames
-from rclpy._node_parameters import NodeParameters
-from rclpy._rosout import Rosout
+from rclpy._node_parameters import NodeParameters, ParameterService
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.client import Client
-from rclpy.clock import Clock, ROSClock
-from rclpy.constants import S_TO_NS
+from rclpy.clock import Clock, ROSClock, TimeSource
 from rclpy.context import Context
+from rclpy.duration import S_TO_NS
 from rclpy.event_handler import EndpointEvents
 from rclpy.exceptions import NotInitializedException
-from rclpy.logging import get_logging_severity_from_string, set_logger_level
+from rclpy.logging import LoggingSeverity, get_logging_severity_from_string, rosout_sinks, set_logger_level
 from rclpy.parameter import Parameter
-from rclpy.parameter_service import ParameterService
 from rclpy.publisher import Publisher
 from rclpy.qos import (
     QoSProfile,
@@ -34,9 +36,34 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import QoSOverridingOptions, declare_qos_parameters
 from rclpy.service import Service
 from rclpy.subscription import Subscription
-from rclpy.time_source import TimeSource
 from rclpy.timer import Timer
 from rclpy.utilities import check_is_valid_msg_type, check_is_valid_srv_type, get_default_context
+
+ROSOUT_TOPIC = '/rosout'
+
+
+class Rosout:
+    """Forwards what the node's logger and its children write, until closed."""
+
+    def __init__(self, node: Node, qos_profile: QoSProfile | int):
+        self._node = node
+        self._publisher = node.create_publisher(Log, ROSOUT_TOPIC, qos_profile)
+        self._logger_name = node.get_logger().name
+        rosout_sinks[self._logger_name] = self._publish
+
+    def close(self) -> None:
+        """Forward no more; a newer node of the same name keeps its sink."""
+        if rosout_sinks.get(self._logger_name) == self._publish:
+            del rosout_sinks[self._logger_name]
+
+    def _publish(self, name: str, severity: LoggingSeverity, text: str, stamp: int, caller: inspect.Traceback) -> None:
+        if not self._node.context.ok():
+            return
+        seconds, nanoseconds = divmod(stamp, S_TO_NS)
+        message = Log(stamp=Time(sec=seconds, nanosec=nanoseconds), level=int(severity), name=name, msg=text)
+        message.file, message.function, message.line = caller.filename, caller.function, caller.lineno
+        with contextlib.suppress(RCLError):  # another thread is destroying the node: logging must not fail
+            self._publisher.publish(message)
 
 
 def _to_profile(qos: QoSProfile | int) -> QoSProfile:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any
 
-from rclpy.clock_type import ClockType
-from rclpy.constants import S_TO_NS
-from rclpy.duration import Duration, total_nanoseconds
+from rclpy.duration import S_TO_NS, Duration, total_nanoseconds
+
+
+class ClockType(IntEnum):
+    """Kind of a clock or time."""
+
+    UNINITIALIZED = 0
+    ROS_TIME = 1
+    SYSTEM_TIME = 2
+    STEADY_TIME = 3
 
 
 class Time:

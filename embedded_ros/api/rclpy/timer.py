@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rclpy._entity import Entity
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, ROSClock
-from rclpy.constants import S_TO_NS
+from rclpy.duration import S_TO_NS
 
 if TYPE_CHECKING:
     from rclpy.node import Node

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.clock import JumpThreshold, TimeJump
-from rclpy.constants import S_TO_NS
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.task import Future
@@ -17,7 +16,7 @@ FRAMES_SERVICE = 'tf2_frames'
 
 
 def _to_seconds(timeout: Duration) -> float:
-    return timeout.nanoseconds / S_TO_NS
+    return timeout.nanoseconds / 1e9
 
 
 class Buffer(BufferCore):

@@ -1,9 +1,8 @@
 """Lifecycle (managed) nodes."""
 
 from rclpy.lifecycle._state_machine import LifecycleState, TransitionCallbackReturn
-from rclpy.lifecycle.managed_entity import ManagedEntity, SimpleManagedEntity
+from rclpy.lifecycle.managed_entity import LifecyclePublisher, ManagedEntity, SimpleManagedEntity
 from rclpy.lifecycle.node import LifecycleNode, LifecycleNodeMixin
-from rclpy.lifecycle.publisher import LifecyclePublisher
 
 Node = LifecycleNode
 NodeMixin = LifecycleNodeMixin

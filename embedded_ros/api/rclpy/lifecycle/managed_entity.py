@@ -1,4 +1,4 @@
-"""What follows the state of a lifecycle node."""
+"""What follows the state of a lifecycle node: managed entities, and publishers among them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.lifecycle._state_machine import LifecycleState, TransitionCallbackReturn
+from rclpy.publisher import Publisher
 
 
 class ManagedEntity:
@@ -74,3 +75,16 @@ class SimpleManagedEntity(ManagedEntity):
             return guarded
 
         return decorate if wrapped is None else decorate(wrapped)
+
+
+class LifecyclePublisher(SimpleManagedEntity, Publisher):
+    """Publishes while its node is active; other messages are dropped silently."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        SimpleManagedEntity.__init__(self)
+        Publisher.__init__(self, *args, **kwargs)
+
+    @SimpleManagedEntity.when_enabled
+    def publish(self, msg: Any) -> None:
+        """Publish a message while active."""
+        Publisher.publish(self, msg)

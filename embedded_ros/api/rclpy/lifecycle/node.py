@@ -28,8 +28,7 @@ from rclpy.lifecycle._state_machine import (
     result_transitions,
     state_message,
 )
-from rclpy.lifecycle.managed_entity import ManagedEntity
-from rclpy.lifecycle.publisher import LifecyclePublisher
+from rclpy.lifecycle.managed_entity import LifecyclePublisher, ManagedEntity
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
