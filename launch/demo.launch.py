@@ -25,6 +25,9 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
+from hand3r_ros.node.parameter_fields import specs_of
+from hand3r_ros.node.parameters import NodeParameters
+
 PACKAGE = 'hand3r_ros'
 RECORDED = (
     'image/compressed',
@@ -66,7 +69,7 @@ def generate_launch_description() -> LaunchDescription:
         'stay': ('false', 'stay until Ctrl-C when the stream is over'),
         'view_port': ('8080', 'port of the live view, on this machine only'),
         'detector': ('', 'where hand boxes come from; empty: true boxes of rendered scenes, auto for videos'),
-        'pose_source': ('auto', 'camera pose from network, geometric or tf, or auto: as the weights recommend'),
+        'pose_source': (NodeParameters.pose_source, described('pose_source')),
         'namespace': ('', 'namespace of everything'),
     }
     return LaunchDescription(
@@ -78,6 +81,12 @@ def generate_launch_description() -> LaunchDescription:
             OpaqueFunction(function=demo),
         ]
     )
+
+
+def described(name: str) -> str:
+    """What an argument that is a parameter of the node means, as the node declares it."""
+    (spec,) = (spec for spec in specs_of(NodeParameters) if spec.name == name)
+    return spec.explanation
 
 
 def demo(context: LaunchContext) -> list:

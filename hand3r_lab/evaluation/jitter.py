@@ -87,7 +87,7 @@ class Recording:
 
 def rendered_recordings(preset: str, weights_dir: Path | None, sequences: int, frames: int) -> dict[str, list[Run]]:
     """Runs of every setting on the first test sequences, with the true camera pose."""
-    pipelines = _pipelines(preset, weights_dir, 'given')
+    pipelines = _pipelines(preset, weights_dir, 'topic')
     found: dict[str, list[Run]] = {name: [] for name in pipelines}
     for number in tqdm(range(sequences), desc='rendered sequences', mininterval=1.0):
         scene = SceneConfig(width=640, height=480, frames=frames, fps=FRAMES_PER_SECOND)
