@@ -23,6 +23,8 @@ TEXT_PARAMETERS = (
     'device',
     'detector',
     'pose_source',
+    'use_depth',
+    'depth_transport',
     'translation',
     'world_frame',
     'base_frame',
@@ -44,6 +46,9 @@ TOPICS = {
     'image': 'topic of the camera image',
     'camera_info': 'topic of its calibration',
     'detections': 'topic of hand boxes, for detector topic or auto',
+    'depth': 'topic of measured depth that is registered to the image',
+    'depth/camera_info': 'topic of its calibration, for depth that is not registered',
+    'depth/compressedDepth': 'topic of depth with depth_transport compressedDepth',
 }
 
 

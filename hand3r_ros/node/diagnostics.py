@@ -16,6 +16,11 @@ from hand3r_ros.node.accounting import Accounting, Counters
 from hand3r_ros.node.callbacks import CallbackFailures
 from hand3r_ros.node.messages import FrameReport
 
+_SCALE_NAMES = {
+    Hand3RStatus.SCALE_NETWORK: 'predicted by the network',
+    Hand3RStatus.SCALE_DEPTH: 'measured by the depth camera',
+    Hand3RStatus.SCALE_EARLIER_DEPTH: 'predicted, scaled as the depth camera said for earlier images',
+}
 SILENCE_SECONDS = 5.0
 _STATE_NAMES = {
     Hand3RStatus.UNKNOWN: 'no image processed yet',
@@ -105,6 +110,7 @@ class Diagnostics:
         status.add('session', str(report.session_id))
         status.add('frame', str(report.frame_index))
         status.add('hands', str(report.hands))
+        status.add('scale', _SCALE_NAMES[report.scale_source])
         for name in ('decode', 'detect', 'inference', 'publish', 'image_age'):
             status.add(f'{name}_seconds', f'{getattr(report, name + "_seconds"):.4f}')
         return status

@@ -13,6 +13,7 @@ from std_msgs.msg import Header
 
 from hand3r_msgs.msg import Hand3RStatus
 from hand3r_ros.files import FilePlace
+from hand3r_ros.geometry import Array
 from hand3r_ros.heap import HeapTrimmer
 from hand3r_ros.imaging.decoder import ImageDecoder
 from hand3r_ros.node import messages
@@ -21,7 +22,7 @@ from hand3r_ros.node.calibration import going_on_uncalibrated, size_problem
 from hand3r_ros.node.configuration import decoding_options
 from hand3r_ros.node.detections import boxes_in_image, told
 from hand3r_ros.node.frames import camera_frame
-from hand3r_ros.node.image_correction import ImageCorrections
+from hand3r_ros.node.image_correction import ImageCorrection, ImageCorrections
 from hand3r_ros.node.image_decoding import ImageDecodingError, RgbImage, decode_message
 from hand3r_ros.node.inputs import Inputs, ReceivedImage
 from hand3r_ros.node.lens import Calibration
@@ -40,7 +41,7 @@ from hand3r_ros.online.config import ReconstructorConfig
 from hand3r_ros.online.errors import FrameRejected
 from hand3r_ros.online.mapping import MapCloud
 from hand3r_ros.online.reconstructor import OnlineReconstructor
-from hand3r_ros.online.results import CameraFrame, FrameResult, HandDetection
+from hand3r_ros.online.results import CameraFrame, DepthImage, FrameResult, HandDetection
 from hand3r_ros.online.session import Session
 
 MISSES_TO_TELL = 3
@@ -179,8 +180,11 @@ class FrameProcessor:
             intrinsics=correction.intrinsics,
             detections=correction.detections(detections),
             T_world_camera=self._known_pose(header.frame_id, stamp_ns, parameters),
+            depth=self._depth(stamp_ns, header.frame_id, correction, parameters),
         )
         result = correction.result_as_published(self._reconstruct(frame))
+        if result.depth_refused and self._inputs.depth is not None:
+            self._accounting.reject(self._inputs.depth.topic, 'unusable depth', result.depth_refused)
         if bad_boxes:
             self._accounting.reject(self._inputs.detections_topic, 'bad box', told(bad_boxes))
         self._publish(result, header, parameters, decode_seconds)
@@ -215,7 +219,9 @@ class FrameProcessor:
             raise _RejectedError(self._inputs.image_topic, error.cause, str(error)) from error
         if admission.by_arrival:
             self._accounting.warn_once(self._inputs.image_topic, NO_STAMPS)
-        if admission.went_back and self._inputs.transforms is not None:
+        if admission.went_back:
+            if self._inputs.depth is not None:
+                self._inputs.depth.buffer.clear()
             self._inputs.transforms.clear()  # the reconstruction begins a new session by itself
         return admission
 
@@ -275,8 +281,21 @@ class FrameProcessor:
         smallest = self._reconstructor.config.detection.smallest_box
         return boxes_in_image(detections, image.shape[1], image.shape[0], smallest)
 
+    def _depth(
+        self, stamp_ns: int, camera_frame: str, correction: ImageCorrection, parameters: NodeParameters
+    ) -> DepthImage | None:
+        source = self._inputs.depth
+        if source is None:
+            return None
+
+        def lookup(target: str, other: str) -> Array:
+            return self._inputs.transforms.lookup(target, other, None, parameters.tf_timeout)
+
+        wait, slop = parameters.depth.wait, parameters.depth.slop
+        return source.of_image(stamp_ns, camera_frame, correction, lookup, wait, slop, self._is_published(source.topic))
+
     def _known_pose(self, camera_frame: str, stamp_ns: int, parameters: NodeParameters) -> Any:
-        if parameters.pose_source != 'tf' or self._inputs.transforms is None:
+        if parameters.pose_source != 'tf':
             return None
         try:
             return self._inputs.transforms.lookup(parameters.world_frame, camera_frame, stamp_ns, parameters.tf_timeout)

@@ -22,6 +22,7 @@ from hand3r_ros.node.accounting import Accounting
 from hand3r_ros.node.calibration import LatestCalibration
 from hand3r_ros.node.callbacks import GuardedCallbacks, guarded_transition
 from hand3r_ros.node.configuration import reconstructor_config
+from hand3r_ros.node.depth_input import DepthInput
 from hand3r_ros.node.detections import DetectionBuffer
 from hand3r_ros.node.diagnostics import Diagnostics, NodeHealth
 from hand3r_ros.node.frame_processor import FrameProcessor
@@ -34,9 +35,9 @@ from hand3r_ros.node.qos import QosOverrideError
 from hand3r_ros.node.running import run_node
 from hand3r_ros.node.services import Services
 from hand3r_ros.node.state_saving import first_state
-from hand3r_ros.node.subscriptions import IMAGE_TOPICS, Subscriptions
+from hand3r_ros.node.subscriptions import DEPTH_INFO_TOPIC, DEPTH_TOPICS, IMAGE_TOPICS, Subscriptions
 from hand3r_ros.node.tf_tree import Parents
-from hand3r_ros.node.transforms import ParentListener, TransformLookup
+from hand3r_ros.node.transforms import ParentListener, TransformLookup, TransformsOnDemand
 from hand3r_ros.node.worker import Worker
 from hand3r_ros.online.detection.base import DetectorUnavailableError
 from hand3r_ros.online.factory import build_reconstructor, load_hand_model
@@ -57,9 +58,9 @@ class _Configured:
 
     def close(self) -> None:
         with ExitStack() as each:  # also when one of them fails
-            for listener in (self.inputs.transforms, self.inputs.parents):
-                if listener is not None:
-                    each.callback(listener.close)
+            each.callback(self.inputs.transforms.close)
+            if self.inputs.parents is not None:
+                each.callback(self.inputs.parents.close)
             each.callback(self.outputs.close)
             each.callback(self.services.close)
 
@@ -82,7 +83,8 @@ class _Running:
 class Hand3RNode(GuardedCallbacks, LifecycleNode):
     """One RGB camera topic in; camera pose, scene and hand meshes out.
 
-    Subscribes: image (or image/compressed), camera_info, detections, and /tf for the tree that the pose is added to.
+    Subscribes: image (or image/compressed), camera_info, detections, depth (or depth/compressedDepth),
+    depth/camera_info, and /tf for the tree that the pose is added to.
     Publishes: TF, ~/hands, ~/hands/<side>/wrist_pose, ~/points, ~/map, ~/camera_pose, ~/markers, ~/hand_topology,
     ~/depth/image, ~/depth/camera_info, ~/status, /diagnostics.
     Services: ~/reset, ~/enable, ~/save_map, ~/save_state, ~/load_state. Parameters: ``parameters.py``.
@@ -204,14 +206,23 @@ class Hand3RNode(GuardedCallbacks, LifecycleNode):
             f"camera pose '{reconstructor.pose_source}'"
         )
 
+    def _make_depth_input(self, parameters: NodeParameters, transforms: TransformsOnDemand) -> DepthInput:
+        topic, info = self.resolve_topic_name(DEPTH_TOPICS[parameters.depth_transport]), DEPTH_INFO_TOPIC
+        return DepthInput(
+            topic, self.resolve_topic_name(info), self._accounting, transforms.listen, parameters.max_image_pixels
+        )
+
     def _make_inputs(self, parameters: NodeParameters) -> Inputs:
+        needs_tf = parameters.pose_source == 'tf' or bool(parameters.base_frame)
+        transforms = TransformsOnDemand(lambda: TransformLookup(self), at_once=needs_tf)
         return Inputs(
             image_topic=self._image_topic(),
             calibration_topic=self.resolve_topic_name('camera_info'),
             detections_topic=self.resolve_topic_name('detections'),
             calibration=LatestCalibration(),
             detections=DetectionBuffer(),
-            transforms=TransformLookup(self) if parameters.pose_source == 'tf' or parameters.base_frame else None,
+            depth=None if parameters.use_depth == 'off' else self._make_depth_input(parameters, transforms),
+            transforms=transforms,
             parents=ParentListener(self) if parameters.publish_tf and parameters.pose_source != 'tf' else None,
             publisher_count=self.count_publishers,
         )
@@ -265,10 +276,11 @@ class Hand3RNode(GuardedCallbacks, LifecycleNode):
         self._accounting.warn(topic, f'{cause} traceback', ''.join(traceback.format_exception(error)))
 
     def _lookup_base(self, camera_frame: str, base_frame: str) -> Array:
-        transforms = None if self._configured is None else self._configured.inputs.transforms
-        if transforms is None:
+        if self._configured is None:
             raise LookupError('not listening to TF')
-        return transforms.lookup(camera_frame, base_frame, None, self._parameters_now().tf_timeout)
+        return self._configured.inputs.transforms.lookup(
+            camera_frame, base_frame, None, self._parameters_now().tf_timeout
+        )
 
     def _tf_parents(self) -> Parents:
         listener = None if self._configured is None else self._configured.inputs.parents

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hand3r_ros.node.calibration import LatestCalibration
+from hand3r_ros.node.depth_input import DepthInput
 from hand3r_ros.node.detections import DetectionBuffer
-from hand3r_ros.node.transforms import ParentListener, TransformLookup
+from hand3r_ros.node.transforms import ParentListener, TransformsOnDemand
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class Inputs:
     detections_topic: str
     calibration: LatestCalibration
     detections: DetectionBuffer
-    transforms: TransformLookup | None  # None when no parameter needs TF
+    depth: DepthInput | None  # None when measured depth is not used
+    transforms: TransformsOnDemand
     parents: ParentListener | None  # None when no transform is published
     publisher_count: Callable[[str], int]  # of a topic

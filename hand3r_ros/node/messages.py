@@ -20,7 +20,7 @@ from hand3r_msgs.msg import Hand3RStatus
 from hand3r_ros.geometry import Array, make_transform, matrix_from_quaternion, quaternion_from_matrix
 from hand3r_ros.node.accounting import Counters
 from hand3r_ros.node.stamps import NANOSECONDS
-from hand3r_ros.online.results import FrameResult
+from hand3r_ros.online.results import FrameResult, ScaleSource
 
 
 def packed(typecode: str, values: ArrayLike) -> array.array:
@@ -72,6 +72,14 @@ def matrix_from_transform(message: Transform) -> Array:
     return make_transform(matrix_from_quaternion([q.x, q.y, q.z, q.w]), [t.x, t.y, t.z])
 
 
+SCALE_SOURCES = {
+    ScaleSource.NETWORK: Hand3RStatus.SCALE_NETWORK,
+    ScaleSource.DEPTH: Hand3RStatus.SCALE_DEPTH,
+    ScaleSource.EARLIER_DEPTH: Hand3RStatus.SCALE_EARLIER_DEPTH,
+}
+"""Values of Hand3RStatus.scale_source."""
+
+
 @dataclass(frozen=True)
 class FrameReport:
     """What ~/status says about the image that was processed last."""
@@ -86,6 +94,7 @@ class FrameReport:
     inference_seconds: float = 0.0
     publish_seconds: float = 0.0
     image_age_seconds: float = 0.0
+    scale_source: int = Hand3RStatus.SCALE_NETWORK
 
 
 def frame_report(result: FrameResult, header: Header, decode_seconds: float) -> FrameReport:
@@ -97,6 +106,7 @@ def frame_report(result: FrameResult, header: Header, decode_seconds: float) -> 
         session_id=result.session_id,
         frame_index=result.frame_index,
         hands=len(result.seen_hands),
+        scale_source=SCALE_SOURCES[result.scale_source],
         decode_seconds=decode_seconds,
         detect_seconds=seconds.detect,
         inference_seconds=seconds.prepare + seconds.network + seconds.pose + seconds.hands + seconds.mapping,
@@ -116,6 +126,7 @@ def status(report: FrameReport, counters: Counters) -> Hand3RStatus:
         frames_rejected=counters.rejected,
         last_error=counters.last_error,
         hands=int(report.hands),
+        scale_source=int(report.scale_source),
         decode_seconds=float(report.decode_seconds),
         detect_seconds=float(report.detect_seconds),
         inference_seconds=float(report.inference_seconds),

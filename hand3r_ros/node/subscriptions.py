@@ -19,6 +19,8 @@ from hand3r_ros.node.qos import DETECTIONS_DEPTH, IMAGE_DEPTH, best_effort, crea
 from hand3r_ros.node.stamps import StampError, checked_nanoseconds
 
 IMAGE_TOPICS = {'raw': 'image', 'compressed': 'image/compressed'}
+DEPTH_TOPICS = {'raw': 'depth', 'compressedDepth': 'depth/compressedDepth'}
+DEPTH_INFO_TOPIC = 'depth/camera_info'
 
 
 class Subscriptions:
@@ -59,6 +61,13 @@ class Subscriptions:
         if parameters.detector in DETECTORS_WITH_TOPIC:
             self._subscribe(Detection2DArray, 'detections', self._on_detections, best_effort(DETECTIONS_DEPTH))
 
+        if self._inputs.depth is not None:
+            depth_type = Image if parameters.depth_transport == 'raw' else CompressedImage
+            self._subscribe(
+                depth_type, DEPTH_TOPICS[parameters.depth_transport], self._on_depth, best_effort(IMAGE_DEPTH)
+            )
+            self._subscribe(CameraInfo, DEPTH_INFO_TOPIC, self._inputs.depth.on_camera_info, best_effort())
+
     def enable(self, enabled: bool) -> None:
         """Take images or ignore them; one that still waits when they are to be ignored is thrown away."""
         self._enabled = enabled
@@ -80,6 +89,10 @@ class Subscriptions:
             return
         self._accounting.count('received')
         self._mailbox.put(ReceivedImage(message, self._node.get_clock().now().nanoseconds))
+
+    def _on_depth(self, message: Any) -> None:
+        if self._enabled and self._inputs.depth is not None:
+            self._inputs.depth.on_depth(message, self._node.get_clock().now().nanoseconds)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         topic = self._inputs.calibration_topic

@@ -6,6 +6,7 @@ The executor's thread receives, the worker's thread asks and waits.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 
 from rclpy.duration import Duration
@@ -58,6 +59,38 @@ class TransformLookup:
         if self._listener is not None:
             self._listener.unregister()
             self._listener = None
+
+
+class TransformsOnDemand:
+    """TF that is listened to from the first moment on, or once somebody finds that it is needed."""
+
+    def __init__(self, make: Callable[[], TransformLookup], at_once: bool) -> None:
+        self._make = make
+        self._lookup = make() if at_once else None
+        self._closed = False
+
+    def listen(self) -> None:
+        """Begin to listen, if nobody does; for the executor's thread."""
+        if self._lookup is None and not self._closed:
+            self._lookup = self._make()
+
+    def lookup(self, target: str, source: str, stamp_ns: int | None, timeout: float) -> Array:
+        """As ``TransformLookup.lookup``; a LookupError, too, when nobody listens."""
+        if self._lookup is None:
+            raise LookupError(f'no transform {target} <- {source}: not listening to TF yet')
+        return self._lookup.lookup(target, source, stamp_ns, timeout)
+
+    def clear(self) -> None:
+        """Forget moving transforms (time was set back)."""
+        if self._lookup is not None:
+            self._lookup.clear()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._closed = True
+        lookup, self._lookup = self._lookup, None
+        if lookup is not None:
+            lookup.close()
 
 
 class ParentListener:
