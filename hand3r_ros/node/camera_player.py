@@ -37,7 +37,9 @@ ACKNOWLEDGE_SECONDS = 5.0
 def open_file(parameters: PlayerParameters) -> FrameSource:
     """The source that the parameters name; raises SourceError when it cannot be had."""
     if not parameters.source:
-        raise SourceError('source is empty: name a video, an image, a folder of images or a camera (/dev/video0)')
+        raise SourceError(
+            'parameter source is empty: name a video, an image, a folder of images or a camera (-p source:=/dev/video0)'
+        )
     camera = parameters.intrinsics if any(parameters.intrinsics) else None
     options = RealImages(
         parameters.fps,
@@ -63,12 +65,22 @@ class PlayerTopics:
             node.create_publisher(CompressedImage, 'image/compressed', RELIABLE) if parameters.compressed else None
         )
 
-    def are_awaited(self) -> bool:
-        """Everybody the parameters name has subscribed."""
-        recorded = self._compressed is not None and self._compressed.get_subscription_count() > 0
-        return self._image.get_subscription_count() >= self._parameters.wait_for_subscribers and (
-            recorded or not self._parameters.wait_for_recorder
-        )
+    def missing_subscriptions(self) -> str:
+        """What the parameters wait for that has not subscribed yet; empty when everybody is there.
+
+        A subscription to image/compressed counts as well as one to image, but the recorder's does not count twice.
+        """
+        recorder = self._parameters.wait_for_recorder
+        wanted, raw = self._parameters.wait_for_subscribers, self._image.get_subscription_count()
+        compressed = 0 if self._compressed is None else self._compressed.get_subscription_count()
+        names = [self._image.topic_name] + ([self._compressed.topic_name] if self._compressed is not None else [])
+        missing = []
+        viewers = raw + max(compressed - int(recorder), 0)
+        if viewers < wanted:
+            missing.append(f'subscriptions to {" or ".join(names)} ({viewers} of {wanted})')
+        if recorder and not compressed:
+            missing.append('the recorder of image/compressed')
+        return ' and '.join(missing)
 
     def publish(self, frame: SourceFrame, header: Header) -> None:
         """Send one frame; the image comes last, so that what belongs to it is there before it."""
@@ -158,10 +170,13 @@ class CameraPlayer(GuardedCallbacks, Node):
             waited = now - self._began_waiting
             timed_out = 0.0 < self.parameters.wait_timeout <= waited
             if timed_out:
-                self.get_logger().warning(f'no subscriber for {waited:.0f} s: playing anyway')
-            if not (self._read_ahead.is_full and self._topics.are_awaited()) and not timed_out:
+                self.get_logger().warning(f'waited {waited:.0f} s (wait_timeout): playing anyway')
+            missing = self._topics.missing_subscriptions()
+            if not self._read_ahead.is_full:
+                missing = ' and '.join(['more images', *([missing] if missing else [])])
+            if missing and not timed_out:
                 self.get_logger().info(
-                    f'{self._read_ahead.ready} images prepared, waiting for subscriptions or more images',
+                    f'{self._read_ahead.ready} images prepared, waiting for {missing}',
                     throttle_duration_sec=LOG_SECONDS,
                 )
                 return False

@@ -46,7 +46,7 @@ class PlayerParameters:
     compressed: bool = parameter(False, 'Also publish image/compressed (JPEG)', START)
     jpeg_quality: int = parameter(90, 'JPEG quality of image/compressed', START, minimum=1, maximum=100)
     wait_for_subscribers: int = parameter(
-        1, 'Start when image has this many subscriptions', START, minimum=0, maximum=1000
+        1, 'Start when image and image/compressed have this many subscriptions', START, minimum=0, maximum=1000
     )
     wait_for_recorder: bool = parameter(False, 'Start when image/compressed has a subscription', START)
     wait_timeout: float = parameter(

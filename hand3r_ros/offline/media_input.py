@@ -120,16 +120,17 @@ class ImagesInput:
 
     @property
     def description(self) -> str:
-        """Number of images, folder, and where their stamps come from."""
+        """Number of images, folder, and where their stamps come from; of one image its name."""
         times = 'stamps from their names' if self._has_named else f'{self._options.fps or DEFAULT_IMAGE_RATE:g} Hz'
-        count = 'one image' if len(self._paths) == 1 else f'{len(self._paths)} images'
         with_depth = sum(path is not None for path in self._depth_of.values())
         units = (
             f', {with_depth} with depth in {self._depth.units_per_metre:g} units a metre'
             if self._depth and with_depth
             else ''
         )
-        return f'{count} of {self._paths[0].parent}, {times}{units}'
+        if len(self._paths) == 1:
+            return f'image {shown_name(self._paths[0])}{units}'
+        return f'{len(self._paths)} images of {shown_name(self._paths[0].parent)}, {times}{units}'
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -74,10 +74,12 @@ def _footer(width: int, numbers: Sequence[tuple[str, str]]) -> NDArray[np.uint8]
 
 
 def _with_legend(panel: NDArray[np.uint8], scene: SceneToDraw) -> NDArray[np.uint8]:
-    """Names of the colors, in the upper left corner."""
+    """Names of the colors, in the upper left corner, on a plate so that points of any color leave them readable."""
     entries = [(SIDE_COLORS[side], f'{side.name.lower()} hand') for side in HandSide]
     entries = [entry for entry, side in zip(entries, HandSide, strict=True) if any(h.side == side for h in scene.hands)]
     entries += [(CAMERA_COLOR, 'camera'), (PATH_COLOR, 'camera path')]
+    width = 40 + max(text_size(name, 15)[0] for _, name in entries)
+    cv2.rectangle(panel, (8, 10), (8 + width, 18 + 26 * len(entries)), _PAPER, -1)
     for row, (color, name) in enumerate(entries):
         y = 18 + 26 * row
         cv2.circle(panel, (24, y + 9), 6, color, -1, cv2.LINE_AA)

@@ -16,7 +16,7 @@ from hand3r_ros.hand_model.sides import HandSide
 from hand3r_ros.visualization.hands import SIDE_COLORS, DrawnHand
 from hand3r_ros.visualization.overlay import draw_overlay, estimate_intrinsics
 from hand3r_ros.visualization.painter import Painter
-from hand3r_ros.visualization.picture import PictureContent, compose_picture, save_picture
+from hand3r_ros.visualization.picture import SCENE_WIDTH, TITLE_HEIGHT, PictureContent, compose_picture, save_picture
 from hand3r_ros.visualization.scene_view import SceneToDraw, draw_scene
 from hand3r_ros.visualization.view import look_at, view_beside_camera
 
@@ -188,3 +188,13 @@ def test_the_picture_is_composed_and_saved(tmp_path: Path, size: tuple[int, int]
     np.testing.assert_array_equal(read, picture)
     with pytest.raises((OSError, cv2.error)):
         save_picture(tmp_path / 'picture.unknown', picture)
+
+
+def test_the_legend_stays_readable_on_a_white_cloud():
+    points = np.stack(np.meshgrid(*[np.linspace(-3.0, 3.0, 40)] * 3), -1).reshape(-1, 3)
+    white = np.full(points.shape, 255, np.uint8)
+    scene = SceneToDraw(points, white, np.eye(4)[None], np.eye(4), CAMERA, [], point_radius=0.2)
+    picture = compose_picture(PictureContent(np.full((60, 80, 3), 120, np.uint8), scene, 'title'))
+    panel = picture[TITLE_HEIGHT:, -SCENE_WIDTH:]
+    assert panel[:60, 300:].mean() > 150  # the cloud reaches the upper edge
+    assert np.median(panel[18:64, 40:120]) < 60  # and is hidden behind the names

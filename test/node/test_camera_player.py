@@ -216,6 +216,7 @@ def test_a_video_is_played_without_ground_truth(play: Callable, tmp_path: Path) 
     ('parameters', 'said'),
     [
         ({'source': '/nowhere/clip.mp4'}, '/nowhere/clip.mp4 does not exist'),
+        ({'source': "''"}, 'parameter source is empty'),
         ({'camera': 'sideways'}, 'camera'),
         ({'seed': -1}, 'seed'),
     ],
@@ -225,6 +226,46 @@ def test_a_bad_source_ends_with_a_clear_error(parameters: dict[str, Any], said: 
     ended = subprocess.run(command(parameters), env=environment, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 2
     assert said in ended.stderr
+
+
+def test_a_node_that_takes_compressed_images_is_a_subscriber_too(tmp_path: Path) -> None:
+    path = tmp_path / 'clip.mp4'
+    write_video(path, [40, 90], fps=12.0)
+    domain = private_domain()
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain)
+    client = Client(context)
+    client.record(CompressedImage, 'image/compressed')
+    parameters = {'source': path, 'fps': 0.0, 'compressed': True, 'wait_timeout': 0.0}
+    with subprocess.Popen(command(parameters), env={**os.environ, 'ROS_DOMAIN_ID': str(domain)}) as process:
+        try:
+            assert process.wait(timeout=60.0) == 0
+        finally:
+            process.kill()
+    client.wait(lambda: len(client.received['image/compressed']) == 2, 'both images', timeout=10.0)
+    client.close()
+    rclpy.shutdown(context=context)
+    release_domain(domain)
+
+
+@pytest.mark.parametrize(
+    ('waiting', 'said'),
+    [
+        ({}, 'waiting for subscriptions to /image (0 of 1)'),
+        ({'compressed': True}, 'subscriptions to /image or /image/compressed (0 of 1)'),
+        ({'compressed': True, 'wait_for_recorder': True}, 'the recorder of image/compressed'),
+    ],
+)
+def test_a_player_says_which_subscriptions_it_waits_for(waiting: dict[str, Any], said: str, tmp_path: Path) -> None:
+    path = tmp_path / 'clip.mp4'
+    write_video(path, [40, 90], fps=12.0)
+    domain = private_domain()
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain)}
+    words = command({'source': path, 'wait_timeout': 6.0, 'start_delay': 0.0, **waiting})
+    ended = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+    release_domain(domain)
+    assert ended.returncode == 0
+    assert said in ended.stdout + ended.stderr
 
 
 def write_video(path: Path, levels: list[int], fps: float) -> None:

@@ -41,6 +41,12 @@ def test_the_digits_of_names_tell_their_unit(tmp_path, unit):
     assert stamps(path) == wanted and 'stamps from their names' in opened(path).description
 
 
+def test_one_image_is_shown_by_its_name_and_a_folder_by_its_number(tmp_path):
+    path = folder(tmp_path / 'images', 'a.png', 'b.png')
+    assert opened(path / 'a.png').description == f'image {path / "a.png"}'
+    assert opened(path).description == f'2 images of {path}, 5 Hz'
+
+
 def test_fractions_of_seconds_are_in_order_whatever_their_length(tmp_path):
     path = folder(tmp_path / 'images', *(f'{FIRST_S}.{fraction}.png' for fraction in ('5', '25', '125', '75')))
     assert stamps(path) == [FIRST_NS + milliseconds * 1_000_000 for milliseconds in (125, 250, 500, 750)]
