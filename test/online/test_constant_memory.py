@@ -15,7 +15,7 @@ from hand3r_ros.online.config import MapConfig, SmoothingConfig
 from hand3r_ros.online.state_codec import encode
 
 MAP_LIMIT = 2000
-TRACKS = tuple(f'pose.{name}' for name in ('pixels', 'centers', 'rays', 'log_depth', 'predicted', 'past'))
+TRACKS = tuple(f'pose.{name}' for name in ('pixels', 'centers', 'rays', 'log_depth', 'predicted', 'past', 'measured'))
 
 
 def leaves(tree) -> int:
