@@ -42,6 +42,13 @@ def add_parser(verbs: Verbs) -> None:
     _add_data(parser)
     _add_photos(parser)
     _add_jitter(parser)
+    parser.add_argument(
+        '--rgbd',
+        type=path_argument,
+        metavar='FOLDER',
+        help='depth, scale and camera path on a recording of a depth camera instead, with its depth hidden, given and '
+        'with holes (color_* and depth_*, intrinsics.txt, poses.txt)',
+    )
     parser.set_defaults(run=run)
 
 
@@ -135,6 +142,10 @@ def run(options: argparse.Namespace) -> None:
     """Prints the table."""
     if options.photos is not None:
         print(_on_photos(options))
+    elif options.rgbd is not None:
+        from hand3r_lab.evaluation.rgbd import evaluate_rgbd
+
+        print(evaluate_rgbd(options.rgbd, options.preset, options.weights_dir, options.out))
     elif options.jitter or options.clip is not None:
         print(_jitter(options))
     elif options.placement:

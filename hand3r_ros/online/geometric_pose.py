@@ -200,7 +200,11 @@ class GeometricPose:
 
     def _solve(self, tracks: Tracks, views: PastViews, view: _View) -> _Solution | None:
         """None when there is no pose that enough tracks agree on."""
-        found = self._consensus(tracks, view)
+        found = self._consensus(tracks.only(tracks.measured), view) if tracks.measured.any() else None
+        if found is not None:  # depths that were measured decide; the others may join
+            limit = _UNREFINED_SHARE * self.config.reprojection_error
+            found = found[0], np.nonzero(reprojection_errors(tracks, found[0], view.intrinsics) < limit)[0]
+        found = found or self._consensus(tracks, view)
         if found is None:
             return None
         T_camera_world, chosen = found
