@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from hand3r_lab.benchmark.depth import depth_numbers
 from hand3r_lab.benchmark.landmarks import landmark_numbers
 from hand3r_lab.benchmark.measuring import median_seconds, resident_mebibytes
 from hand3r_lab.benchmark.throughput import measure_throughput
@@ -42,7 +43,8 @@ def measure_pipeline(preset: str, weights_dir: Path | None, frames: int) -> dict
     network, _ = load_network(find_weights_folder(preset, weights_dir), preset)
     numbers = network_numbers(network)
     online, result = online_numbers(reconstructor, camera_frames, frames)
-    return numbers | online | node_numbers(camera_frames[0], result) | landmark_numbers(weights_dir)
+    beside = depth_numbers(network.config.image_long_side) | landmark_numbers(weights_dir)
+    return numbers | online | node_numbers(camera_frames[0], result) | beside
 
 
 def rendered_camera_frames() -> list[CameraFrame]:
