@@ -83,7 +83,7 @@ def test_given_poses_are_taken_as_they_are_and_held_while_missing(two_hands):
 
 def test_given_poses_must_come_at_least_once(two_hands):
     reconstructor = make_reconstructor(pose_source='tf')
-    with pytest.raises(FrameRejected, match="pose_source is 'tf' but no camera pose"):
+    with pytest.raises(FrameRejected, match="pose_source is 'tf' but no frame had a camera pose"):
         play(reconstructor, two_hands[:1])
     assert play(reconstructor, two_hands[:1], T_world_camera=np.eye(4))[0].frame_index == 0
 
