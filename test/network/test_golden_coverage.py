@@ -55,11 +55,15 @@ COMPARED = [
     Row(r'golden_cut3r/preprocess\.npz', '.*', 'online/test_preparation.py::test_pixels_are_those'),
     Row(r'golden_cut3r/preprocess_sizes\.json', '', 'online/test_preparation.py::test_sizes_are_those'),
     Row(
-        r'golden_cut3r/losses\.npz', r'gt\d/(camera_pose|pts3d|valid_mask|is_metric)', 'training/test_losses.py::test_'
+        r'golden_cut3r/losses\.npz',
+        r'gt\d/(camera_pose|pts3d|valid_mask|is_metric)',
+        'lab/training/test_losses.py::test_',
     ),
-    Row(r'golden_cut3r/losses\.npz', r'pred\d/(conf|conf_self|camera_pose)', 'training/test_losses.py::golden_scale'),
-    Row(r'golden_cut3r/losses\.npz', r'out/gt_self\d', 'training/test_losses.py::test_the_normalisation'),
-    Row(r'golden_cut3r/losses\.npz', r'out/(gt|pr)_pose\d', 'training/test_losses.py::test_the_pose_loss'),
+    Row(
+        r'golden_cut3r/losses\.npz', r'pred\d/(conf|conf_self|camera_pose)', 'lab/training/test_losses.py::golden_scale'
+    ),
+    Row(r'golden_cut3r/losses\.npz', r'out/gt_self\d', 'lab/training/test_losses.py::test_the_normalisation'),
+    Row(r'golden_cut3r/losses\.npz', r'out/(gt|pr)_pose\d', 'lab/training/test_losses.py::test_the_pose_loss'),
     Row(r'golden_hamer/hamer_full\.(npz|json)', '(?!focal).*', 'network/test_hand_golden.py::test_full_size_network'),
     Row(r'golden_hamer/hamer_reduced\.(npz|json)', '(?!focal).*', 'network/test_hand_golden.py::test_reduced_network'),
     Row(r'golden_hamer/crop_cv4\.npz', '.*_(sub|rows)', 'network/test_crop.py::test_crop_is_that'),
@@ -76,9 +80,9 @@ COMPARED = [
     Row(
         r'golden_hamer/metrics\.(npz|json)',
         r'T\d+_(w|wa|pa|abs|rootrel)_jpe|T\d+_accel_err|',
-        'evaluation/test_metrics.py::test_hand_metrics',
+        'lab/evaluation/test_metrics.py::test_hand_metrics',
     ),
-    Row(r'golden_hamer/metrics\.npz', 'reflect_.*', 'evaluation/test_metrics.py::test_a_mirrored_hand'),
+    Row(r'golden_hamer/metrics\.npz', 'reflect_.*', 'lab/evaluation/test_metrics.py::test_a_mirrored_hand'),
     Row(
         r'golden_hamer/metrics\.npz',
         r'T\d+_(local_jpe|hamer_pa_mm|hamer_mpjpe_mm)',

@@ -1,6 +1,6 @@
 """Writes a miniature of DexYCB in its published layout from rendered scenes, so that every label is exactly known.
 
-Run as a script to look at one: ``python test/datasets/miniature_dexycb.py FOLDER``.
+Run as a script to look at one: ``python test/lab/datasets/miniature_dexycb.py FOLDER``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writes a miniature of HOI4D in its published layout from a rendered scene, so that every label is exactly known.
 
 Three sequences of the same recording: one complete, one without hand poses, one that stands in both lists.
-Run as a script to look at one: ``python test/datasets/miniature_hoi4d.py FOLDER``.
+Run as a script to look at one: ``python test/lab/datasets/miniature_hoi4d.py FOLDER``.
 """
 
 from __future__ import annotations
